@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Frames <-> messages, every field checked. Pure, without allocation. */
+#include "proto/message.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/macro.h"
+
+#define HELLO_FIXED    4U
+#define HELLO_TLV      4U
+#define HELLO_CPU_SIZE 12U
+#define PING_SIZE      8U
+#define BYE_FIXED      4U
+
+#define BIT(n) (UINT32_C(1) << (n))
+
+/* Copies text that somebody else sent: printable ASCII alone, for it goes to logs and terminals. */
+static int get_text(const uint8_t *p, size_t size, char ret[PROTO_TEXT_MAX + 1])
+{
+	if (size > PROTO_TEXT_MAX)
+		return -EBADMSG;
+	for (size_t i = 0; i < size; i++)
+		if (p[i] < 0x20 || p[i] > 0x7e)
+			return -EBADMSG;
+	memcpy(ret, p, size);
+	ret[size] = '\0';
+	return 0;
+}
+
+static int get_hello_cpus(const uint8_t *p, size_t size, struct message_hello *ret)
+{
+	if (size == 0 || size % HELLO_CPU_SIZE != 0 || size / HELLO_CPU_SIZE > PROTO_CPUS_MAX)
+		return -EBADMSG;
+	ret->n_cpus = (uint16_t)(size / HELLO_CPU_SIZE);
+	for (unsigned i = 0; i < ret->n_cpus; i++, p += HELLO_CPU_SIZE) {
+		ret->cpu[i] = (struct hello_cpu){.cpu = get_u32(p), .id = get_u64(p + 4)};
+		if (ret->cpu[i].cpu >= PROTO_CPUS_MAX ||
+		    (i > 0 && ret->cpu[i].cpu <= ret->cpu[i - 1].cpu))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+/* A field of one byte from low to high. */
+static int get_hello_byte(const uint8_t *p, size_t size, uint8_t low, uint8_t high, uint8_t *ret)
+{
+	if (size != 1 || *p < low || *p > high)
+		return -EBADMSG;
+	*ret = *p;
+	return 0;
+}
+
+/* One field of a HELLO: 1 if it is known and good, 0 if it isn't known. */
+static int get_hello_field(unsigned tag, const uint8_t *p, size_t size, struct message_hello *ret)
+{
+	uint8_t byte = 0;
+	int r = 0;
+
+	switch (tag) {
+	case HELLO_CPUS:
+		r = get_hello_cpus(p, size, ret);
+		break;
+	case HELLO_SIGNAL:
+		r = get_hello_byte(p, size, SIGNAL_PROC, SIGNAL_EBPF, &byte);
+		ret->signal = byte;
+		break;
+	case HELLO_INVARIANT:
+		r = get_hello_byte(p, size, 0, 1, &byte);
+		ret->invariant = byte;
+		break;
+	case HELLO_BOOT_ID:
+		if (size != sizeof(ret->boot_id))
+			return -EBADMSG;
+		memcpy(ret->boot_id, p, size);
+		break;
+	case HELLO_AGENT:
+		r = get_text(p, size, ret->agent);
+		break;
+	case HELLO_CPUFREQ:
+		r = get_hello_byte(p, size, CPUFREQ_NONE, CPUFREQ_OFF, &byte);
+		ret->cpufreq = byte;
+		break;
+	case HELLO_LEASE_MAX:
+		if (size != 4 || get_u32(p) == 0 || get_u32(p) > PROTO_LEASE_MAX_MSEC)
+			return -EBADMSG;
+		ret->lease_max_msec = get_u32(p);
+		break;
+	default:
+		return 0;
+	}
+	return r < 0 ? r : 1;
+}
+
+static int get_hello_fields(const uint8_t *p, size_t left, struct message_hello *ret)
+{
+	while (left > 0) {
+		unsigned tag;
+		size_t size;
+		int r;
+
+		if (left < HELLO_TLV)
+			return -EBADMSG;
+		tag = get_u16(p);
+		size = get_u16(p + 2);
+		p += HELLO_TLV;
+		left -= HELLO_TLV;
+		if (size > left)
+			return -EBADMSG;
+		if (tag < 32 && ret->fields & BIT(tag))
+			return -EBADMSG; /* doubled */
+		r = get_hello_field(tag, p, size, ret);
+		if (r < 0)
+			return r;
+		if (r == 0 && ret->minor <= PROTO_MINOR)
+			return -EBADMSG; /* no version that it speaks has this field */
+		if (r > 0)
+			ret->fields |= BIT(tag);
+		p += size;
+		left -= size;
+	}
+	return 0;
+}
+
+int hello_parse(const struct frame *frame, struct message_hello *ret)
+{
+	if (frame->type != MESSAGE_HELLO || frame->size < HELLO_FIXED)
+		return -EBADMSG;
+	ret->major = frame->payload[0];
+	ret->minor = frame->payload[1];
+	ret->fields = 0;
+	ret->n_cpus = 0;
+	if (ret->major != PROTO_MAJOR)
+		return -EPROTONOSUPPORT;
+	if (get_u16(frame->payload + 2) != 0)
+		return -EBADMSG;
+	return get_hello_fields(frame->payload + HELLO_FIXED, frame->size - HELLO_FIXED, ret);
+}
+
+static bool hello_has(const struct message_hello *hello, uint32_t fields)
+{
+	return (hello->fields & fields) == fields;
+}
+
+bool hello_is_of_guest(const struct message_hello *hello)
+{
+	return hello_has(hello, BIT(HELLO_CPUS) | BIT(HELLO_SIGNAL) | BIT(HELLO_INVARIANT) |
+					BIT(HELLO_BOOT_ID) | BIT(HELLO_AGENT) |
+					BIT(HELLO_CPUFREQ));
+}
+
+bool hello_is_of_host(const struct message_hello *hello)
+{
+	return hello_has(hello, BIT(HELLO_AGENT) | BIT(HELLO_LEASE_MAX));
+}
+
+static void get_report_vcpu(const uint8_t *p, struct report_vcpu *ret)
+{
+	*ret = (struct report_vcpu){
+		.cpu = get_u16(p),
+		.flags = get_u16(p + 2),
+		.util_avg = get_u16(p + 4),
+		.util_est = get_u16(p + 6),
+		.freq_scale = get_u16(p + 8),
+		.runnable = get_u16(p + 10),
+		.uclamp_min = get_u16(p + 12),
+		.uclamp_max = get_u16(p + 14),
+		.run_delay_usec = get_u32(p + 16),
+		.steal_usec = get_u32(p + 20),
+	};
+}
+
+void report_vcpu(const struct message_report *report, unsigned i, struct report_vcpu *ret)
+{
+	get_report_vcpu(report->records + (size_t)i * report->record_size, ret);
+}
+
+static bool report_vcpu_is_good(const struct report_vcpu *vcpu, bool newer)
+{
+	return vcpu->cpu < PROTO_CPUS_MAX && (newer || !(vcpu->flags & ~VCPU_FLAGS)) &&
+	       vcpu->util_avg <= PROTO_UTIL_MAX && vcpu->util_est <= PROTO_UTIL_MAX &&
+	       vcpu->freq_scale >= 1 && vcpu->freq_scale <= PROTO_UTIL_MAX &&
+	       vcpu->uclamp_min <= PROTO_UTIL_MAX && vcpu->uclamp_max <= PROTO_UTIL_MAX;
+}
+
+/* The counts that a message with records begins with fit its size. */
+static bool records_fit(size_t size, size_t fixed, unsigned n, size_t record_size,
+			size_t record_min, bool newer)
+{
+	return n <= PROTO_CPUS_MAX && record_size >= record_min &&
+	       (newer || record_size == record_min) && size == fixed + n * record_size;
+}
+
+static int parse_report(const struct frame *frame, bool newer, struct message_report *ret)
+{
+	const uint8_t *p = frame->payload;
+	struct message_report report;
+	int last = -1;
+
+	if (frame->size < REPORT_FIXED)
+		return -EBADMSG;
+	report = (struct message_report){
+		.sequence = get_u32(p),
+		.n_vcpus = get_u16(p + 4),
+		.record_size = get_u16(p + 6),
+		.stamp_usec = get_u64(p + 8),
+		.lease_msec = get_u16(p + 16),
+		.psi_fields = get_u16(p + 18),
+		.records = p + REPORT_FIXED,
+	};
+	if (!records_fit(frame->size, REPORT_FIXED, report.n_vcpus, report.record_size,
+			 REPORT_RECORD, newer) ||
+	    report.lease_msec == 0 || report.lease_msec > PROTO_LEASE_MAX_MSEC ||
+	    (!newer && (report.psi_fields >= BIT(PSI_N) || get_u32(p + 20) != 0)))
+		return -EBADMSG;
+	for (unsigned i = 0; i < PSI_N; i++)
+		report.psi_usec[i] = get_u64(p + 24 + (size_t)i * 8);
+	for (unsigned i = 0; i < report.n_vcpus; i++) {
+		struct report_vcpu vcpu;
+
+		report_vcpu(&report, i, &vcpu);
+		if (!report_vcpu_is_good(&vcpu, newer) || vcpu.cpu <= last)
+			return -EBADMSG;
+		last = vcpu.cpu;
+	}
+	*ret = report;
+	return 0;
+}
+
+void feedback_vcpu(const struct message_feedback *feedback, unsigned i, struct feedback_vcpu *ret)
+{
+	const uint8_t *p = feedback->records + (size_t)i * feedback->record_size;
+
+	*ret = (struct feedback_vcpu){
+		.cpu = get_u16(p),
+		.capacity = get_u16(p + 2),
+		.freq_khz = get_u32(p + 4),
+		.freq_max_khz = get_u32(p + 8),
+	};
+}
+
+static int parse_feedback(const struct frame *frame, bool newer, struct message_feedback *ret)
+{
+	const uint8_t *p = frame->payload;
+	struct message_feedback feedback;
+	int last = -1;
+
+	if (frame->size < FEEDBACK_FIXED)
+		return -EBADMSG;
+	feedback = (struct message_feedback){
+		.sequence = get_u32(p),
+		.n_vcpus = get_u16(p + 4),
+		.record_size = get_u16(p + 6),
+		.records = p + FEEDBACK_FIXED,
+	};
+	if (!records_fit(frame->size, FEEDBACK_FIXED, feedback.n_vcpus, feedback.record_size,
+			 FEEDBACK_RECORD, newer))
+		return -EBADMSG;
+	for (unsigned i = 0; i < feedback.n_vcpus; i++) {
+		struct feedback_vcpu vcpu;
+
+		feedback_vcpu(&feedback, i, &vcpu);
+		if (vcpu.cpu >= PROTO_CPUS_MAX || vcpu.cpu <= last || vcpu.capacity == 0 ||
+		    vcpu.capacity > CAPACITY_SCALE ||
+		    (vcpu.freq_max_khz && vcpu.freq_khz > vcpu.freq_max_khz))
+			return -EBADMSG;
+		last = vcpu.cpu;
+	}
+	*ret = feedback;
+	return 0;
+}
+
+static int parse_ping(const struct frame *frame, bool newer, struct message_ping *ret)
+{
+	if (frame->size < PING_SIZE || (!newer && frame->size != PING_SIZE))
+		return -EBADMSG;
+	ret->stamp_usec = get_u64(frame->payload);
+	return 0;
+}
+
+static int parse_bye(const struct frame *frame, struct message_bye *ret)
+{
+	char text[PROTO_TEXT_MAX + 1];
+	int r;
+
+	if (frame->size < BYE_FIXED || get_u16(frame->payload + 2) != 0)
+		return -EBADMSG;
+	r = get_text(frame->payload + BYE_FIXED, frame->size - BYE_FIXED, text);
+	if (r < 0)
+		return r;
+	ret->code = get_u16(frame->payload);
+	memcpy(ret->text, text, sizeof(text));
+	return 0;
+}
+
+int message_parse(const struct frame *frame, uint8_t peer_minor, struct message *ret)
+{
+	bool newer = peer_minor > PROTO_MINOR;
+
+	ret->type = MESSAGE_UNKNOWN;
+	switch (frame->type) {
+	case MESSAGE_REPORT:
+		ret->type = MESSAGE_REPORT;
+		return parse_report(frame, newer, &ret->report);
+	case MESSAGE_FEEDBACK:
+		ret->type = MESSAGE_FEEDBACK;
+		return parse_feedback(frame, newer, &ret->feedback);
+	case MESSAGE_PING:
+		ret->type = MESSAGE_PING;
+		return parse_ping(frame, newer, &ret->ping);
+	case MESSAGE_BYE:
+		ret->type = MESSAGE_BYE;
+		return parse_bye(frame, &ret->bye);
+	case MESSAGE_HELLO: /* only the first frame of a connection is one */
+		return -EBADMSG;
+	default:
+		return newer ? 0 : -EBADMSG;
+	}
+}
+
+/* Appends one field of a HELLO at *p. */
+static uint8_t *put_tlv(uint8_t *p, enum hello_field tag, const void *value, size_t size)
+{
+	put_u16(p, (uint16_t)tag);
+	put_u16(p + 2, (uint16_t)size);
+	memcpy(p + HELLO_TLV, value, size);
+	return p + HELLO_TLV + size;
+}
+
+static uint8_t *put_hello_cpus(uint8_t *p, const struct message_hello *hello)
+{
+	put_u16(p, HELLO_CPUS);
+	put_u16(p + 2, (uint16_t)(hello->n_cpus * HELLO_CPU_SIZE));
+	p += HELLO_TLV;
+	for (unsigned i = 0; i < hello->n_cpus; i++, p += HELLO_CPU_SIZE) {
+		put_u32(p, hello->cpu[i].cpu);
+		put_u64(p + 4, hello->cpu[i].id);
+	}
+	return p;
+}
+
+int hello_put(uint8_t *buffer, size_t size, const struct message_hello *hello)
+{
+	uint8_t *p = buffer + FRAME_HEADER, lease[4];
+	const uint8_t signal = (uint8_t)hello->signal, invariant = hello->invariant,
+		      cpufreq = (uint8_t)hello->cpufreq;
+
+	if (size < FRAME_HEADER + HELLO_FIXED + 7 * HELLO_TLV + sizeof(hello->boot_id) +
+			   sizeof(hello->agent) + 8 + (size_t)hello->n_cpus * HELLO_CPU_SIZE)
+		return -ENOBUFS;
+	*p++ = hello->major;
+	*p++ = hello->minor;
+	put_u16(p, 0);
+	p += 2;
+	if (hello->fields & BIT(HELLO_CPUS))
+		p = put_hello_cpus(p, hello);
+	if (hello->fields & BIT(HELLO_SIGNAL))
+		p = put_tlv(p, HELLO_SIGNAL, &signal, 1);
+	if (hello->fields & BIT(HELLO_INVARIANT))
+		p = put_tlv(p, HELLO_INVARIANT, &invariant, 1);
+	if (hello->fields & BIT(HELLO_BOOT_ID))
+		p = put_tlv(p, HELLO_BOOT_ID, hello->boot_id, sizeof(hello->boot_id));
+	if (hello->fields & BIT(HELLO_AGENT))
+		p = put_tlv(p, HELLO_AGENT, hello->agent, strlen(hello->agent));
+	if (hello->fields & BIT(HELLO_CPUFREQ))
+		p = put_tlv(p, HELLO_CPUFREQ, &cpufreq, 1);
+	if (hello->fields & BIT(HELLO_LEASE_MAX)) {
+		put_u32(lease, hello->lease_max_msec);
+		p = put_tlv(p, HELLO_LEASE_MAX, lease, sizeof(lease));
+	}
+	frame_put_header(buffer, MESSAGE_HELLO, (size_t)(p - buffer) - FRAME_HEADER);
+	return (int)(p - buffer);
+}
+
+static void put_report_vcpu(uint8_t *p, const struct report_vcpu *vcpu)
+{
+	put_u16(p, vcpu->cpu);
+	put_u16(p + 2, vcpu->flags);
+	put_u16(p + 4, vcpu->util_avg);
+	put_u16(p + 6, vcpu->util_est);
+	put_u16(p + 8, vcpu->freq_scale);
+	put_u16(p + 10, vcpu->runnable);
+	put_u16(p + 12, vcpu->uclamp_min);
+	put_u16(p + 14, vcpu->uclamp_max);
+	put_u32(p + 16, vcpu->run_delay_usec);
+	put_u32(p + 20, vcpu->steal_usec);
+}
+
+int report_put(uint8_t *buffer, size_t size, const struct message_report *report,
+	       const struct report_vcpu *vcpus)
+{
+	size_t payload = REPORT_FIXED + (size_t)report->n_vcpus * REPORT_RECORD;
+	uint8_t *p = buffer + FRAME_HEADER;
+
+	if (report->n_vcpus > PROTO_CPUS_MAX || size < FRAME_HEADER + payload)
+		return -ENOBUFS;
+	frame_put_header(buffer, MESSAGE_REPORT, payload);
+	put_u32(p, report->sequence);
+	put_u16(p + 4, report->n_vcpus);
+	put_u16(p + 6, REPORT_RECORD);
+	put_u64(p + 8, report->stamp_usec);
+	put_u16(p + 16, report->lease_msec);
+	put_u16(p + 18, report->psi_fields);
+	put_u32(p + 20, 0);
+	for (unsigned i = 0; i < PSI_N; i++)
+		put_u64(p + 24 + (size_t)i * 8, report->psi_usec[i]);
+	for (unsigned i = 0; i < report->n_vcpus; i++)
+		put_report_vcpu(p + REPORT_FIXED + (size_t)i * REPORT_RECORD, &vcpus[i]);
+	return (int)(FRAME_HEADER + payload);
+}
+
+int feedback_put(uint8_t *buffer, size_t size, uint32_t sequence, const struct feedback_vcpu *vcpus,
+		 unsigned n_vcpus)
+{
+	size_t payload = FEEDBACK_FIXED + (size_t)n_vcpus * FEEDBACK_RECORD;
+	uint8_t *p = buffer + FRAME_HEADER;
+
+	if (n_vcpus > PROTO_CPUS_MAX || size < FRAME_HEADER + payload)
+		return -ENOBUFS;
+	frame_put_header(buffer, MESSAGE_FEEDBACK, payload);
+	put_u32(p, sequence);
+	put_u16(p + 4, (uint16_t)n_vcpus);
+	put_u16(p + 6, FEEDBACK_RECORD);
+	p += FEEDBACK_FIXED;
+	for (unsigned i = 0; i < n_vcpus; i++, p += FEEDBACK_RECORD) {
+		put_u16(p, vcpus[i].cpu);
+		put_u16(p + 2, vcpus[i].capacity);
+		put_u32(p + 4, vcpus[i].freq_khz);
+		put_u32(p + 8, vcpus[i].freq_max_khz);
+	}
+	return (int)(FRAME_HEADER + payload);
+}
+
+int ping_put(uint8_t *buffer, size_t size, uint64_t stamp_usec)
+{
+	if (size < FRAME_HEADER + PING_SIZE)
+		return -ENOBUFS;
+	frame_put_header(buffer, MESSAGE_PING, PING_SIZE);
+	put_u64(buffer + FRAME_HEADER, stamp_usec);
+	return FRAME_HEADER + PING_SIZE;
+}
+
+int bye_put(uint8_t *buffer, size_t size, enum bye_code code, const char *text)
+{
+	size_t length = strnlen(text, PROTO_TEXT_MAX);
+
+	if (size < FRAME_HEADER + BYE_FIXED + length)
+		return -ENOBUFS;
+	frame_put_header(buffer, MESSAGE_BYE, BYE_FIXED + length);
+	put_u16(buffer + FRAME_HEADER, (uint16_t)code);
+	put_u16(buffer + FRAME_HEADER + 2, 0);
+	memcpy(buffer + FRAME_HEADER + BYE_FIXED, text, length);
+	return (int)(FRAME_HEADER + BYE_FIXED + length);
+}
+
+static const char *name_of(const char *const *names, size_t n, unsigned i)
+{
+	return i < n && names[i] ? names[i] : "unknown";
+}
+
+const char *message_type_name(unsigned type)
+{
+	static const char *const names[] = {
+		[MESSAGE_HELLO] = "HELLO", [MESSAGE_REPORT] = "REPORT",
+		[MESSAGE_FEEDBACK] = "FEEDBACK", [MESSAGE_PING] = "PING", [MESSAGE_BYE] = "BYE"};
+
+	return name_of(names, ARRAY_SIZE(names), type);
+}
+
+const char *bye_code_name(unsigned code)
+{
+	static const char *const names[] = {
+		[BYE_SHUTDOWN] = "shutdown", [BYE_VERSION] = "version",
+		[BYE_PROTOCOL] = "protocol", [BYE_REFUSED] = "refused",
+		[BYE_REPLACED] = "replaced", [BYE_TIMEOUT] = "timeout", [BYE_FLOOD] = "flood"};
+
+	return name_of(names, ARRAY_SIZE(names), code);
+}
+
+const char *hello_signal_name(unsigned signal)
+{
+	static const char *const names[] = {[SIGNAL_PROC] = "proc", [SIGNAL_EBPF] = "ebpf"};
+
+	return name_of(names, ARRAY_SIZE(names), signal);
+}
+
+const char *hello_cpufreq_name(unsigned cpufreq)
+{
+	static const char *const names[] = {[CPUFREQ_NONE] = "none", [CPUFREQ_OURS] = "ours",
+					    [CPUFREQ_FOREIGN] = "foreign", [CPUFREQ_OFF] = "off"};
+
+	return name_of(names, ARRAY_SIZE(names), cpufreq);
+}
