@@ -248,6 +248,8 @@ static void complain(struct loading *loading, bool is_error, unsigned line, cons
  * only the main thread loads files. */
 static struct loading *current;
 
+static int on_iniparser_error(const char *format, ...) _printf_(1, 2);
+
 static int on_iniparser_error(const char *format, ...)
 {
 	unsigned line = 0;

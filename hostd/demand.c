@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What each vCPU of a guest asks for, for as long as the lease of its reports holds. Pure. */
+#include "hostd/demand.h"
+
+#include "common/macro.h"
+
+void demand_init(struct guest_demand *guest, struct demand *vcpus, unsigned n_vcpus)
+{
+	*guest = (struct guest_demand){.n_vcpus = n_vcpus, .vcpus = vcpus};
+	for (unsigned i = 0; i < n_vcpus; i++)
+		vcpus[i] = (struct demand){};
+}
+
+static void take_record(struct demand *demand, const struct report_vcpu *vcpu)
+{
+	/* As the kernel's own sugov_get_util(): the larger of the average and the estimate. */
+	demand->util1024 = MAX(vcpu->util_avg, vcpu->util_est);
+	demand->util_avg = vcpu->util_avg;
+	demand->util_est = vcpu->util_est;
+	demand->flags = vcpu->flags;
+	demand->run_delay_usec += vcpu->run_delay_usec;
+	demand->steal_usec += vcpu->steal_usec;
+}
+
+unsigned demand_report(struct guest_demand *guest, const struct message_report *report,
+		       uint64_t lease_max_usec, uint64_t now_usec)
+{
+	uint64_t lease_usec = report->lease_msec * USEC_PER_MSEC;
+	unsigned ignored = 0;
+
+	for (unsigned i = 0; i < report->n_vcpus; i++) {
+		struct report_vcpu vcpu;
+
+		report_vcpu(report, i, &vcpu);
+		if (vcpu.cpu < guest->n_vcpus)
+			take_record(&guest->vcpus[vcpu.cpu], &vcpu);
+		else
+			ignored++;
+	}
+	guest->lapsed = false;
+	guest->lease_until_usec =
+		demand_any(guest) ? now_usec + MIN(lease_usec, lease_max_usec) : 0;
+	return ignored;
+}
+
+static void zero_demands(struct guest_demand *guest)
+{
+	for (unsigned i = 0; i < guest->n_vcpus; i++) {
+		guest->vcpus[i].util1024 = 0;
+		guest->vcpus[i].util_avg = guest->vcpus[i].util_est = 0;
+		guest->vcpus[i].flags = 0;
+	}
+}
+
+bool demand_expire(struct guest_demand *guest, uint64_t now_usec)
+{
+	if (guest->lease_until_usec == 0 || now_usec < guest->lease_until_usec)
+		return false;
+	demand_forget(guest);
+	guest->lapsed = true;
+	return true;
+}
+
+void demand_forget(struct guest_demand *guest)
+{
+	guest->lease_until_usec = 0;
+	guest->lapsed = false;
+	zero_demands(guest);
+}
+
+bool demand_any(const struct guest_demand *guest)
+{
+	for (unsigned i = 0; i < guest->n_vcpus; i++)
+		if (guest->vcpus[i].util1024 > 0)
+			return true;
+	return false;
+}

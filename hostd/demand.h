@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What each vCPU of a guest asks for, as its reports say, for as long as their lease holds. Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/message.h"
+
+struct demand {
+	uint16_t util1024;  /* what it asks for, 0..1024 */
+	uint16_t util_avg;  /* as reported, for status */
+	uint16_t util_est;  /* as reported, for status */
+	uint16_t flags;     /* VCPU_* */
+	uint64_t run_delay_usec, steal_usec; /* totals since the guest connected */
+};
+
+/* The demands of one guest. A lease is the guest's, not a vCPU's: each REPORT, whatever records it
+ * carries, renews what the earlier ones said. */
+struct guest_demand {
+	uint64_t lease_until_usec; /* 0: there is none, since no demand is above zero */
+	bool lapsed;               /* it ran out: what the guest wants is not known until it reports */
+	unsigned n_vcpus;
+	struct demand *vcpus; /* the caller's array, by vCPU index */
+};
+
+void demand_init(struct guest_demand *guest, struct demand *vcpus, unsigned n_vcpus);
+
+/* Takes a report that arrived at now_usec. The lease is what the report says, at most
+ * lease_max_usec, from its arrival on; with all demands at zero there is nothing to lease. Records of vCPUs that the domain doesn't have are ignored:
+ * their number is returned. */
+unsigned demand_report(struct guest_demand *guest, const struct message_report *report,
+		       uint64_t lease_max_usec, uint64_t now_usec);
+
+/* Ends the lease if its time is over: whether it did. All demands are zero then, and lapsed is set. */
+bool demand_expire(struct guest_demand *guest, uint64_t now_usec);
+
+/* Forgets everything at once: the connection is gone. */
+void demand_forget(struct guest_demand *guest);
+
+/* Whether any vCPU asks for something. */
+bool demand_any(const struct guest_demand *guest);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The vsock socket that guests connect to. A door. */
+#include "hostd/listener.h"
+
+#include <sys/socket.h>
+#include <linux/vm_sockets.h>
+
+#include "common/macro.h"
+
+int listener_open(uint32_t port)
+{
+	const struct sockaddr_vm address = {
+		.svm_family = AF_VSOCK,
+		.svm_port = port,
+		.svm_cid = VMADDR_CID_ANY,
+	};
+	_cleanup_close_ int fd =
+		socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, SOMAXCONN) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+int listener_accept(int fd, uint32_t *ret_cid, uint32_t *ret_port)
+{
+	struct sockaddr_vm address = {};
+	socklen_t size = sizeof(address);
+	int peer = accept4(fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (peer < 0)
+		return -errno;
+	*ret_cid = address.svm_cid;
+	*ret_port = address.svm_port;
+	return peer;
+}
