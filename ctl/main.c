@@ -10,8 +10,6 @@
 #include "config.h"
 #include "ctl/status_text.h"
 
-DEFINE_CLEANUP(sd_bus *, sd_bus_flush_close_unref)
-DEFINE_CLEANUP(sd_bus_message *, sd_bus_message_unref)
 DEFINE_CLEANUP(struct json_object *, json_object_put)
 
 struct options {

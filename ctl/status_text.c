@@ -2,6 +2,8 @@
 /* hostd's status document as a table for people. */
 #include "ctl/status_text.h"
 
+#include <stdbool.h>
+
 #include "common/macro.h"
 
 static struct json_object *member(struct json_object *object, const char *key)
