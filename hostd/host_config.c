@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/macro.h"
+#include "hostd/topology.h"
 #include "proto/message.h"
 
 static const char *const actuator_names[] = {
@@ -13,16 +14,6 @@ static const char *const actuator_names[] = {
 static const char *const placement_names[] = {
 	[PLACE_AUTO] = "auto", [PLACE_CGROUP] = "cgroup",
 	[PLACE_AFFINITY] = "affinity", [PLACE_OFF] = "off", NULL};
-
-static const char *check_core_classes(const char *value)
-{
-	struct core_class classes[PLACEMENT_CLASSES_MAX];
-	unsigned n;
-
-	return core_classes_parse(value, classes, &n) < 0
-		       ? "a list of core classes, the smallest first, such as '0-3 < 4-7', each CPU in one"
-		       : NULL;
-}
 
 static const char *check_uri(const char *value)
 {
@@ -58,7 +49,7 @@ const struct config_key host_config_keys[] = {
 	HOST("placement", CONFIG_ENUM, placement, .fallback = "auto", .names = placement_names,
 	     .help = "how vCPUs are put on classes of cores: by cgroup, by affinity, or not"),
 	HOST("core-classes", CONFIG_STRING, core_classes, .fallback = "",
-	     .check = check_core_classes,
+	     .check = topology_classes_problem,
 	     .help = "the classes, the smallest first; empty: as the kernel's cpu_capacity says"),
 	HOST("placement-dwell", CONFIG_USEC, placement_dwell_usec, .fallback = "500ms", .min = 0,
 	     .max = 60 * USEC_PER_SEC,
@@ -76,50 +67,3 @@ const struct config_key host_config_keys[] = {
 };
 
 const size_t host_config_n_keys = ARRAY_SIZE(host_config_keys);
-
-/* One class at *text, up to the next '<' or the end. */
-static int take_class(char *text, struct core_class *ret)
-{
-	size_t length;
-
-	text += strspn(text, " \t");
-	length = strcspn(text, " \t");
-	if (text[length + strspn(text + length, " \t")] != '\0')
-		return -EINVAL; /* more than one word */
-	text[length] = '\0';
-	if (cpumask_parse(text, &ret->cpus) < 0 || cpumask_is_empty(&ret->cpus))
-		return -EINVAL;
-	return 0;
-}
-
-int core_classes_parse(const char *text, struct core_class ret[PLACEMENT_CLASSES_MAX],
-		       unsigned *ret_n)
-{
-	struct core_class classes[PLACEMENT_CLASSES_MAX];
-	char copy[CONFIG_STRING_MAX], *rest = copy, *word;
-	struct cpumask seen = {}, both;
-	unsigned n = 0;
-
-	if (strlen(text) >= sizeof(copy))
-		return -EINVAL;
-	strcpy(copy, text);
-	if (strspn(copy, " \t") == strlen(copy)) {
-		*ret_n = 0;
-		return 0;
-	}
-	while ((word = strsep(&rest, "<"))) {
-		if (n == PLACEMENT_CLASSES_MAX || take_class(word, &classes[n]) < 0)
-			return -EINVAL;
-		cpumask_and(&both, &seen, &classes[n].cpus);
-		if (!cpumask_is_empty(&both))
-			return -EINVAL;
-		cpumask_or(&seen, &seen, &classes[n].cpus);
-		n++;
-	}
-	for (unsigned i = 0; i < n; i++) {
-		classes[i].capacity1024 = (uint16_t)(CAPACITY_SCALE * (i + 1) / n);
-		ret[i] = classes[i];
-	}
-	*ret_n = n;
-	return 0;
-}

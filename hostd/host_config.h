@@ -3,7 +3,6 @@
 #pragma once
 
 #include "common/config.h"
-#include "hostd/placement.h"
 
 enum actuator_choice { ACTUATOR_AUTO, ACTUATOR_THREAD, ACTUATOR_CGROUP, ACTUATOR_OFF };
 enum placement_choice { PLACE_AUTO, PLACE_CGROUP, PLACE_AFFINITY, PLACE_OFF };
@@ -29,9 +28,3 @@ struct host_config {
 
 extern const struct config_key host_config_keys[];
 extern const size_t host_config_n_keys;
-
-/* Parses "0-3 < 4-7": the classes of cores, the smallest first. 0 and the number of classes (0 for
- * an empty text), or -EINVAL: not of the form, a CPU in two classes, or an empty or a ninth class.
- * Capacities are spread evenly up to 1024. Pure. */
-int core_classes_parse(const char *text, struct core_class ret[PLACEMENT_CLASSES_MAX],
-		       unsigned *ret_n);

@@ -4,7 +4,7 @@
 
 #include "common/macro.h"
 
-static bool class_is_usable(const struct core_class *class, const struct cpumask *allowed,
+static bool class_is_usable(const struct placement_class *class, const struct cpumask *allowed,
 			    struct cpumask *ret)
 {
 	cpumask_and(ret, &class->cpus, allowed);

@@ -12,14 +12,14 @@
 
 #define PLACEMENT_CLASSES_MAX 8U
 
-struct core_class {
+struct placement_class {
 	struct cpumask cpus;
 	uint16_t capacity1024; /* of one of its CPUs */
 };
 
 struct placement_config {
 	unsigned n_classes; /* fewer than 2: there is nothing to choose */
-	struct core_class classes[PLACEMENT_CLASSES_MAX]; /* the smallest first */
+	struct placement_class classes[PLACEMENT_CLASSES_MAX]; /* the smallest first */
 	uint64_t dwell_usec; /* a smaller class must have sufficed for this long */
 };
 
