@@ -40,16 +40,22 @@ uint16_t policy_floor(struct floor_state *state, const struct policy_config *con
 {
 	uint16_t target = policy_target(config, demand1024);
 
+	state->floor1024 = MIN(state->floor1024, config->floor_max);
 	if (target >= state->floor1024) {
 		state->floor1024 = target;
-		state->fall_usec = now_usec + config->hold_usec;
+		state->fall_usec = 0;
 		*ret_next_usec = USEC_INFINITY;
 		return target;
 	}
+	/* The demand of the call before held until now, however long ago that call was. */
+	if (state->fall_usec == 0)
+		state->fall_usec = now_usec + config->hold_usec;
 	while (state->floor1024 > target && now_usec >= state->fall_usec) {
 		state->floor1024 = halve(config, state->floor1024, target);
 		state->fall_usec += MAX(config->half_life_usec, 1);
 	}
-	*ret_next_usec = state->floor1024 > target ? state->fall_usec : USEC_INFINITY;
+	if (state->floor1024 == target)
+		state->fall_usec = 0;
+	*ret_next_usec = state->fall_usec > 0 ? state->fall_usec : USEC_INFINITY;
 	return state->floor1024;
 }

@@ -18,7 +18,7 @@ struct policy_config {
 
 struct floor_state {
 	uint16_t floor1024;
-	uint64_t fall_usec; /* when it falls next, unless demand comes back first */
+	uint64_t fall_usec; /* when it falls next, unless demand comes back first; 0: demand holds it */
 };
 
 /* schedutil picks 1.25 x util x f_max / capacity. Since Linux 6.8 (kernel/sched/cpufreq_schedutil.c,
