@@ -13,8 +13,6 @@ void demand_init(struct guest_demand *guest, struct demand *vcpus, unsigned n_vc
 
 static void take_record(struct demand *demand, const struct report_vcpu *vcpu)
 {
-	/* As the kernel's own sugov_get_util(): the larger of the average and the estimate. */
-	demand->util1024 = MAX(vcpu->util_avg, vcpu->util_est);
 	demand->util_avg = vcpu->util_avg;
 	demand->util_est = vcpu->util_est;
 	demand->flags = vcpu->flags;
@@ -38,25 +36,21 @@ unsigned demand_report(struct guest_demand *guest, const struct message_report *
 			ignored++;
 	}
 	guest->lapsed = false;
+	/* As the kernel's own sugov_get_util(): the larger of the average and the estimate. */
+	for (unsigned i = 0; i < guest->n_vcpus; i++)
+		guest->vcpus[i].util1024 = MAX(guest->vcpus[i].util_avg, guest->vcpus[i].util_est);
 	guest->lease_until_usec =
 		demand_any(guest) ? now_usec + MIN(lease_usec, lease_max_usec) : 0;
 	return ignored;
-}
-
-static void zero_demands(struct guest_demand *guest)
-{
-	for (unsigned i = 0; i < guest->n_vcpus; i++) {
-		guest->vcpus[i].util1024 = 0;
-		guest->vcpus[i].util_avg = guest->vcpus[i].util_est = 0;
-		guest->vcpus[i].flags = 0;
-	}
 }
 
 bool demand_expire(struct guest_demand *guest, uint64_t now_usec)
 {
 	if (guest->lease_until_usec == 0 || now_usec < guest->lease_until_usec)
 		return false;
-	demand_forget(guest);
+	for (unsigned i = 0; i < guest->n_vcpus; i++)
+		guest->vcpus[i].util1024 = 0;
+	guest->lease_until_usec = 0;
 	guest->lapsed = true;
 	return true;
 }
@@ -65,7 +59,11 @@ void demand_forget(struct guest_demand *guest)
 {
 	guest->lease_until_usec = 0;
 	guest->lapsed = false;
-	zero_demands(guest);
+	for (unsigned i = 0; i < guest->n_vcpus; i++) {
+		guest->vcpus[i].util1024 = 0;
+		guest->vcpus[i].util_avg = guest->vcpus[i].util_est = 0;
+		guest->vcpus[i].flags = 0;
+	}
 }
 
 bool demand_any(const struct guest_demand *guest)

@@ -8,10 +8,10 @@
 #include "proto/message.h"
 
 struct demand {
-	uint16_t util1024;  /* what it asks for, 0..1024 */
-	uint16_t util_avg;  /* as reported, for status */
-	uint16_t util_est;  /* as reported, for status */
-	uint16_t flags;     /* VCPU_* */
+	uint16_t util1024;  /* what it asks for, 0..1024; 0 while the lease has lapsed */
+	uint16_t util_avg;  /* as last reported */
+	uint16_t util_est;  /* as last reported */
+	uint16_t flags;     /* VCPU_*, as last reported */
 	uint64_t run_delay_usec, steal_usec; /* totals since the guest connected */
 };
 
@@ -27,12 +27,15 @@ struct guest_demand {
 void demand_init(struct guest_demand *guest, struct demand *vcpus, unsigned n_vcpus);
 
 /* Takes a report that arrived at now_usec. The lease is what the report says, at most
- * lease_max_usec, from its arrival on; with all demands at zero there is nothing to lease. Records of vCPUs that the domain doesn't have are ignored:
- * their number is returned. */
+ * lease_max_usec, from its arrival on; with all demands at zero there is nothing to lease. After a
+ * lapse it brings back what was last reported of the vCPUs that it doesn't name: a guest that was
+ * paused doesn't know of it and goes on with renewals. Records of vCPUs that the domain doesn't have
+ * are ignored: their number is returned. */
 unsigned demand_report(struct guest_demand *guest, const struct message_report *report,
 		       uint64_t lease_max_usec, uint64_t now_usec);
 
-/* Ends the lease if its time is over: whether it did. All demands are zero then, and lapsed is set. */
+/* Ends the lease if its time is over: whether it did. No vCPU asks for anything then, and lapsed is
+ * set. */
 bool demand_expire(struct guest_demand *guest, uint64_t now_usec);
 
 /* Forgets everything at once: the connection is gone. */
