@@ -33,21 +33,19 @@ void peer_init(struct peer *peer, const struct peer_config *config, uint64_t now
 uint64_t peer_take_token(struct peer *peer, const struct peer_config *config, uint64_t now_usec)
 {
 	uint64_t full = config->burst * UINT64_C(1000);
-	uint64_t passed = now_usec - peer->bucket_usec;
+	uint64_t passed = now_usec - peer->bucket_usec, rate = MAX(config->rate, 1U);
 
 	/* A rate of N/s fills N thousandths a millisecond. A long pause fills it anyway. */
-	passed = MIN(passed, USEC_PER_SEC * config->burst / MAX(config->rate, 1) + USEC_PER_MSEC);
+	passed = MIN(passed, USEC_PER_SEC * config->burst / rate + USEC_PER_MSEC);
 	if (passed >= USEC_PER_MSEC) {
-		peer->bucket_milli =
-			MIN(full, peer->bucket_milli + passed / USEC_PER_MSEC * config->rate);
+		peer->bucket_milli = MIN(full, peer->bucket_milli + passed / USEC_PER_MSEC * rate);
 		peer->bucket_usec = now_usec - passed % USEC_PER_MSEC;
 	}
-	if (peer->bucket_milli >= 1000) {
-		peer->bucket_milli -= 1000;
+	peer->bucket_milli -= MIN(peer->bucket_milli, 1000U);
+	if (peer->bucket_milli >= 1000)
 		return 0;
-	}
-	return MAX((1000 - peer->bucket_milli) * USEC_PER_MSEC / MAX(config->rate, 1),
-		   USEC_PER_MSEC);
+	return (1000 - peer->bucket_milli + rate - 1) / rate * USEC_PER_MSEC -
+	       (now_usec - peer->bucket_usec);
 }
 
 static int take_hello(struct peer *peer, const struct frame *frame, struct message_hello *hello,

@@ -36,7 +36,8 @@ const char *peer_refusal(const struct peer_config *config, uint32_t cid, uint32_
 
 void peer_init(struct peer *peer, const struct peer_config *config, uint64_t now_usec);
 
-/* Takes one token for a frame. 0, or how long to stop reading until there is one. */
+/* Takes one token for a frame that was just read. 0, or how long to stop reading until there is one
+ * for the next. */
 uint64_t peer_take_token(struct peer *peer, const struct peer_config *config, uint64_t now_usec);
 
 /* What the peer's next frame is. Until it has greeted, hello is filled and MESSAGE_HELLO comes back
