@@ -50,7 +50,7 @@ bool placement_choose(struct placement_state *state, const struct placement_conf
 		return false;
 	}
 	wanted = placement_class_for(config, demand1024, allowed);
-	if (!state->placed || wanted >= state->class ||
+	if (!state->placed || state->class >= config->n_classes || wanted >= state->class ||
 	    !class_is_usable(&config->classes[state->class], allowed, &current)) {
 		*state = (struct placement_state){.placed = true, .class = wanted};
 	} else {
