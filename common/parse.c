@@ -156,7 +156,7 @@ int parse_percent1024(const char *text, uint64_t *ret1024)
 		return r;
 	if (strcmp(text, "%") != 0)
 		return -EINVAL;
-	if (millionths > UINT64_MAX / CAPACITY_SCALE)
+	if (millionths > (UINT64_MAX - 50000000) / CAPACITY_SCALE)
 		return -ERANGE;
 	*ret1024 = (millionths * CAPACITY_SCALE + 50000000) / 100000000;
 	return 0;
