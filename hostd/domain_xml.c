@@ -16,26 +16,29 @@ DEFINE_CLEANUP(xmlXPathContextPtr, xmlXPathFreeContext)
 DEFINE_CLEANUP(xmlXPathObjectPtr, xmlXPathFreeObject)
 DEFINE_CLEANUP(xmlChar *, xmlFree)
 
-/* The text that an XPath expression yields: NULL if nothing, or empty. */
-static xmlChar *eval_text(xmlXPathContextPtr context, const char *expression)
+/* The text that an XPath expression yields: NULL if nothing, or empty. The expressions are ours and
+ * good, so what fails is memory: that must not pass for a mask that isn't there. */
+static int eval_text(xmlXPathContextPtr context, const char *expression, xmlChar **ret)
 {
 	_cleanup_(xmlXPathFreeObjectp) xmlXPathObjectPtr object =
 		xmlXPathEvalExpression((const xmlChar *)expression, context);
-	xmlChar *text = object ? xmlXPathCastToString(object) : NULL;
+	_cleanup_(xmlFreep) xmlChar *text = object ? xmlXPathCastToString(object) : NULL;
 
-	if (text && *text == '\0') {
-		xmlFree(text);
-		text = NULL;
-	}
-	return text;
+	if (!text)
+		return -ENOMEM;
+	*ret = *text == '\0' ? NULL : TAKE_PTR(text);
+	return 0;
 }
 
 /* A number; `missing` if there is none. */
 static int eval_u64(xmlXPathContextPtr context, const char *expression, uint64_t max,
 		    uint64_t missing, uint64_t *ret)
 {
-	_cleanup_(xmlFreep) xmlChar *text = eval_text(context, expression);
+	_cleanup_(xmlFreep) xmlChar *text = NULL;
+	int r = eval_text(context, expression, &text);
 
+	if (r < 0)
+		return r;
 	if (!text) {
 		*ret = missing;
 		return 0;
@@ -43,7 +46,8 @@ static int eval_u64(xmlXPathContextPtr context, const char *expression, uint64_t
 	return parse_u64_max((const char *)text, max, ret);
 }
 
-/* libvirt takes "0-3,^2" from an operator but writes plain lists; take both. */
+/* libvirt takes "0-3,^2" from an operator but writes plain lists; take both. A list that leaves no
+ * CPU is refused: an empty mask would mean any CPU. */
 static int parse_libvirt_cpus(const char *text, struct cpumask *ret)
 {
 	_cleanup_free_ char *copy = strdup(text);
@@ -65,17 +69,18 @@ static int parse_libvirt_cpus(const char *text, struct cpumask *ret)
 				cpumask_set(&mask, cpu);
 		}
 	}
+	if (cpumask_is_empty(&mask))
+		return -EINVAL;
 	*ret = mask;
 	return 0;
 }
 
 static int eval_cpus(xmlXPathContextPtr context, const char *expression, struct cpumask *ret)
 {
-	_cleanup_(xmlFreep) xmlChar *text = eval_text(context, expression);
+	_cleanup_(xmlFreep) xmlChar *text = NULL;
+	int r = eval_text(context, expression, &text);
 
-	if (!text)
-		return 0;
-	return parse_libvirt_cpus((const char *)text, ret);
+	return r < 0 || !text ? r : parse_libvirt_cpus((const char *)text, ret);
 }
 
 static int fill_vcpus(xmlXPathContextPtr context, struct inventory_domain *domain)
@@ -102,21 +107,25 @@ int domain_xml_parse(const char *xml, struct inventory_domain *ret)
 	_cleanup_(xmlXPathFreeContextp) xmlXPathContextPtr context =
 		doc ? xmlXPathNewContext(doc) : NULL;
 	struct inventory_domain domain = *ret;
-	uint64_t cid, n_vcpus;
+	uint64_t cid, n_vcpus = 0;
+	int r;
 
 	if (!context)
 		return -EBADMSG;
-	if (eval_u64(context, "string(/domain/devices/vsock/cid/@address)", UINT32_MAX, 0, &cid) < 0 ||
-	    eval_u64(context, "string(/domain/vcpu)", VCPUS_MAX, 0, &n_vcpus) < 0 || n_vcpus == 0)
-		return -EBADMSG;
+	r = eval_u64(context, "string(/domain/devices/vsock/cid/@address)", UINT32_MAX, 0, &cid);
+	if (r >= 0)
+		r = eval_u64(context, "string(/domain/vcpu)", VCPUS_MAX, 0, &n_vcpus);
+	if (r < 0 || n_vcpus == 0)
+		return r == -ENOMEM ? r : -EBADMSG;
 	domain.cid = (uint32_t)cid;
 	domain.n_vcpus = (unsigned)n_vcpus;
 	domain.vcpus = calloc(n_vcpus, sizeof(*domain.vcpus));
 	if (!domain.vcpus)
 		return -ENOMEM;
-	if (fill_vcpus(context, &domain) < 0) {
+	r = fill_vcpus(context, &domain);
+	if (r < 0) {
 		inventory_domain_clear(&domain);
-		return -EBADMSG;
+		return r == -ENOMEM ? r : -EBADMSG;
 	}
 	*ret = domain;
 	return 0;
