@@ -188,7 +188,7 @@ void config_defaults(const struct config_key *table, size_t n_keys, void *config
 	}
 }
 
-/* The line of a section's key (or, with key NULL, of the section) in a file; 0 if not found. */
+/* The line of a section's key in a file; 0 if not found. */
 static unsigned find_line(const char *path, const char *section, const char *key)
 {
 	_cleanup_fclose_ FILE *file = fopen(path, "re");
@@ -203,16 +203,17 @@ static unsigned find_line(const char *path, const char *section, const char *key
 
 		number++;
 		if (*text == '[') {
-			n = strcspn(++text, "]");
+			text += 1 + strspn(text + 1, " \t");
+			n = strcspn(text, "]");
+			while (n > 0 && strchr(" \t", text[n - 1]))
+				n--;
 			inside = n == strlen(section) && strncasecmp(text, section, n) == 0;
-			if (inside && !key)
-				found = number;
 			continue;
 		}
 		n = strcspn(text, "=");
 		while (n > 0 && strchr(" \t", text[n - 1]))
 			n--;
-		if (inside && key && n == strlen(key) && strncasecmp(text, key, n) == 0)
+		if (inside && n == strlen(key) && strncasecmp(text, key, n) == 0)
 			found = number; /* the last one counts, as in iniparser */
 	}
 	return found;
