@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How a floor and a set of CPUs reach a vCPU's thread: the ladder of means, each a row in a table,
+ * all through the ledger. A dry run is the same table over a ledger that writes nothing. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/cpumask.h"
+#include "hostd/host_config.h"
+#include "hostd/ledger.h"
+#include "hostd/threads.h"
+#include "hostd/topology.h"
+
+struct actuator;
+
+/* What we have set of one vCPU's thread. Zero-initialised. */
+struct actuated {
+	struct ledger_entry *floor, *cpus;
+	bool floor_by_ancestors; /* the cgroups above have been opened for it */
+};
+
+/* Opens the ledger, puts back what an earlier run left in it (counted in *ret_tally) and chooses
+ * the means. -EBUSY if another hostd has the ledger; other errors as ledger_open(). */
+int actuator_new(int root_fd, const struct host_config *config, const struct topology *topology,
+		 bool dry_run, const char *ledger_path, struct actuator **ret,
+		 struct ledger_tally *ret_tally);
+
+/* Puts everything back and closes the ledger. Returns NULL. */
+struct actuator *actuator_free(struct actuator *actuator, struct ledger_tally *ret_tally);
+
+/* Puts back what an earlier run left in the ledger, and nothing else: `--restore`. 0 with nothing to
+ * do where there is no ledger; -EBUSY while hostd runs. */
+int actuator_restore(int root_fd, const char *ledger_path, struct ledger_tally *ret_tally);
+
+/* Gives the thread a floor, 1..1024: never less than what stood there before us. 0 or -errno;
+ * -EOPNOTSUPP if these means don't reach this thread, -ESTALE if somebody else has changed it. */
+int actuator_set_floor(struct actuator *actuator, struct actuated *actuated,
+		       const struct vcpu_thread *thread, uint16_t floor1024);
+
+/* Puts back what stood there. */
+int actuator_clear_floor(struct actuator *actuator, struct actuated *actuated);
+
+/* The same for the CPUs that it may run on. */
+int actuator_set_cpus(struct actuator *actuator, struct actuated *actuated,
+		      const struct vcpu_thread *thread, const struct cpumask *cpus);
+int actuator_clear_cpus(struct actuator *actuator, struct actuated *actuated);
+
+/* Whether somebody else has changed what we set, by asking the kernel: slow, for now and then. The
+ * setting is theirs from then on. */
+bool actuator_lost_floor(struct actuator *actuator, struct actuated *actuated);
+bool actuator_lost_cpus(struct actuator *actuator, struct actuated *actuated);
+
+/* Leaves the CPUs as they are from now on: somebody else's. */
+void actuator_release_cpus(struct actuator *actuator, struct actuated *actuated);
+
+/* Puts back all files of a cgroup (a domain's own, as "/machine.slice/….scope") and below it. */
+void actuator_close_cgroup(struct actuator *actuator, const char *cgroup);
+
+/* Forgets both without a write: the thread is gone. */
+void actuator_forget(struct actuator *actuator, struct actuated *actuated);
+
+/* For people: what is in use ("thread", "cgroup", "affinity", "off"), and why. */
+const char *actuator_floor_name(const struct actuator *actuator);
+const char *actuator_floor_reason(const struct actuator *actuator);
+const char *actuator_cpus_name(const struct actuator *actuator);
+const char *actuator_cpus_reason(const struct actuator *actuator);
+bool actuator_has_floors(const struct actuator *actuator);
+bool actuator_has_cpus(const struct actuator *actuator);
+bool actuator_is_dry(const struct actuator *actuator);
+
+/* How many settings of the host stand changed by us. */
+size_t actuator_changed(const struct actuator *actuator);

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One running domain: from its guest's demands to its vCPU threads. */
+#include "hostd/domain.h"
+
+#include <string.h>
+
+#include "common/fault.h"
+#include "common/log.h"
+#include "common/macro.h"
+#include "hostd/cgroup.h"
+#include "hostd/cpuset.h"
+
+#define RESOLVE_USEC   (500 * USEC_PER_MSEC) /* between two looks for threads */
+#define RETRY_USEC     (100 * USEC_PER_MSEC) /* after a failure that may pass */
+#define RETRY_LONG_USEC (60 * USEC_PER_SEC)  /* after one that won't */
+#define KEEPALIVE_USEC (5 * USEC_PER_SEC)    /* PROTOCOL.md: the host is never silent for longer */
+
+static uint64_t now_of(const struct domain *domain)
+{
+	uint64_t now_usec = 0;
+
+	sd_event_now(domain->env->event, CLOCK_MONOTONIC, &now_usec);
+	return now_usec;
+}
+
+/* -- threads --------------------------------------------------------------------------------------*/
+
+/* What the domain may use: libvirt's mask, within the cpuset of its cgroup, within what is online.
+ * If nothing is left of that (a mask of CPUs that are all offline), libvirt's word alone. */
+static void set_allowed(struct domain *domain, struct vcpu *vcpu)
+{
+	const struct cpumask *online = &domain->env->topology->online;
+	char parent[THREAD_CGROUP_MAX];
+	struct cpumask cpuset, allowed = cpumask_is_empty(&vcpu->mask) ? *online : vcpu->mask;
+
+	vcpu->allowed = allowed;
+	if (cgroup_ancestor(vcpu->thread.cgroup, 0, parent, sizeof(parent)) >= 0 &&
+	    cpuset_effective(domain->env->root_fd, parent, &cpuset) >= 0)
+		cpumask_and(&allowed, &allowed, &cpuset);
+	cpumask_and(&allowed, &allowed, online);
+	if (!cpumask_is_empty(&allowed))
+		vcpu->allowed = allowed;
+}
+
+/* Whatever we knew of a vCPU's thread doesn't hold for another. */
+static void forget_thread(struct domain *domain, struct vcpu *vcpu)
+{
+	actuator_forget(domain->env->actuator, &vcpu->actuated);
+	vcpu->thread = (struct vcpu_thread){};
+	vcpu->have = (struct plan_have){};
+	vcpu->placement = (struct placement_state){};
+	vcpu->retry_usec = 0;
+	vcpu->error = 0;
+	vcpu->floor_is_theirs = vcpu->cpus_are_theirs = false;
+}
+
+static bool same_thread(const struct vcpu_thread *a, const struct vcpu_thread *b)
+{
+	return a->tid == b->tid && a->start_time == b->start_time &&
+	       strcmp(a->cgroup, b->cgroup) == 0;
+}
+
+/* Looks for the threads: new ones, and those that have gone. */
+static void resolve_threads(struct domain *domain, uint64_t now_usec)
+{
+	unsigned n = domain->info.n_vcpus;
+	_cleanup_free_ struct vcpu_thread *found = calloc(n, sizeof(*found));
+
+	domain->resolve_usec = now_usec + RESOLVE_USEC;
+	if (!found || threads_resolve(domain->env->root_fd, domain->info.id, domain->info.name, n,
+				      found, &domain->thread_source) < 0)
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		if (same_thread(&domain->vcpus[i].thread, &found[i]))
+			continue;
+		forget_thread(domain, &domain->vcpus[i]);
+		domain->vcpus[i].thread = found[i];
+		set_allowed(domain, &domain->vcpus[i]);
+	}
+}
+
+static bool has_all_threads(const struct domain *domain)
+{
+	for (unsigned i = 0; i < domain->info.n_vcpus; i++)
+		if (domain->vcpus[i].thread.tid == 0)
+			return false;
+	return true;
+}
+
+/* -- acting ---------------------------------------------------------------------------------------*/
+
+static int do_op(struct domain *domain, struct vcpu *vcpu, enum plan_op op,
+		 const struct plan_want *want)
+{
+	struct actuator *actuator = domain->env->actuator;
+
+	switch (op) {
+	case PLAN_SET_FLOOR:
+		return actuator_set_floor(actuator, &vcpu->actuated, &vcpu->thread,
+					  want->floor1024);
+	case PLAN_CLEAR_FLOOR:
+		return actuator_clear_floor(actuator, &vcpu->actuated);
+	case PLAN_SET_CPUS:
+		return actuator_set_cpus(actuator, &vcpu->actuated, &vcpu->thread, &want->cpus);
+	default:
+		return actuator_clear_cpus(actuator, &vcpu->actuated);
+	}
+}
+
+/* What to do about a write that failed: forget the thread, wait, or give up for long. */
+static void take_failure(struct domain *domain, unsigned i, int error, uint64_t now_usec)
+{
+	struct vcpu *vcpu = &domain->vcpus[i];
+	bool is_news = vcpu->error != error;
+
+	switch (fault_of(error)) {
+	case FAULT_GONE:
+		forget_thread(domain, vcpu);
+		domain->resolve_usec = MAX(domain->resolve_usec, now_usec + USEC_PER_MSEC);
+		return;
+	case FAULT_AGAIN:
+		vcpu->retry_usec = now_usec + RETRY_USEC;
+		break;
+	default:
+		vcpu->retry_usec = now_usec + RETRY_LONG_USEC;
+		break;
+	}
+	vcpu->error = error;
+	if (is_news)
+		log_warning("%s: vCPU %u (thread %d) can't be set: %s", domain->info.name, i,
+			    (int)vcpu->thread.tid, strerror(-error));
+}
+
+/* Writes what differs. Returns when there is more to do. */
+static uint64_t run_plan(struct domain *domain, unsigned i, const struct plan_want *want,
+			 uint64_t now_usec)
+{
+	static const enum plan_op order[] = {PLAN_SET_CPUS, PLAN_SET_FLOOR, PLAN_CLEAR_FLOOR,
+					     PLAN_CLEAR_CPUS};
+	struct vcpu *vcpu = &domain->vcpus[i];
+	uint64_t next_usec;
+	unsigned ops;
+
+	if (now_usec < vcpu->retry_usec)
+		return vcpu->retry_usec;
+	ops = plan_vcpu(&vcpu->have, want, domain->env->config->write_interval_usec, now_usec,
+			&next_usec);
+	for (unsigned k = 0; k < ARRAY_SIZE(order); k++) {
+		int r;
+
+		if (!(ops & order[k]))
+			continue;
+		r = do_op(domain, vcpu, order[k], want);
+		if (r < 0) {
+			take_failure(domain, i, r, now_usec);
+			return vcpu->retry_usec ? vcpu->retry_usec : domain->resolve_usec;
+		}
+		plan_done(&vcpu->have, want, order[k], now_usec);
+		vcpu->retry_usec = 0;
+		vcpu->error = 0;
+	}
+	return next_usec;
+}
+
+/* One vCPU, from its demand to its writes. Returns when to look again without a report. */
+static uint64_t run_vcpu(struct domain *domain, unsigned i, uint64_t now_usec)
+{
+	const struct domain_env *env = domain->env;
+	struct vcpu *vcpu = &domain->vcpus[i];
+	struct plan_want want = {};
+	uint64_t next_floor, next_place = USEC_INFINITY, next_plan;
+	bool knows = domain->session && domain->hello && !domain->demand.lapsed;
+
+	want.floor1024 = policy_floor(&vcpu->floor, &env->policy, domain->demands[i].util1024,
+				      now_usec, &next_floor);
+	if (vcpu->floor_is_theirs || !actuator_has_floors(env->actuator))
+		want.floor1024 = vcpu->have.floor1024;
+	if (vcpu->cpus_are_theirs)
+		want.placed = vcpu->have.placed, want.cpus = vcpu->have.cpus;
+	else if (knows && actuator_has_cpus(env->actuator))
+		want.placed = placement_choose(&vcpu->placement, &env->placement,
+					       domain->demands[i].util1024, &vcpu->allowed,
+					       now_usec, &want.cpus, &next_place);
+	else
+		vcpu->placement = (struct placement_state){};
+	if (vcpu->thread.tid == 0)
+		return MIN(next_floor, next_place);
+	next_plan = run_plan(domain, i, &want, now_usec);
+	return MIN(next_plan, MIN(next_floor, next_place));
+}
+
+/* Brings the whole domain to now and sets its timer. */
+static void run(struct domain *domain, uint64_t now_usec)
+{
+	uint64_t next_usec = USEC_INFINITY;
+
+	if (domain->session && now_usec >= domain->resolve_usec && !has_all_threads(domain))
+		resolve_threads(domain, now_usec);
+	demand_expire(&domain->demand, now_usec);
+	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
+		uint64_t vcpu_next = run_vcpu(domain, i, now_usec);
+
+		next_usec = MIN(next_usec, vcpu_next);
+	}
+	if (domain->demand.lease_until_usec)
+		next_usec = MIN(next_usec, domain->demand.lease_until_usec);
+	sd_event_source_set_time(domain->timer, next_usec);
+	sd_event_source_set_enabled(domain->timer,
+				    next_usec == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+	struct domain *domain = userdata;
+
+	run(domain, now_of(domain));
+	return 0;
+}
+
+/* -- feedback -------------------------------------------------------------------------------------*/
+
+void domain_delivered(const struct domain *domain, unsigned i, struct feedback_vcpu *ret)
+{
+	const struct domain_env *env = domain->env;
+	const struct vcpu *vcpu = &domain->vcpus[i];
+	struct thread_stat stat;
+	uint32_t khz = 0;
+
+	*ret = (struct feedback_vcpu){.cpu = (uint16_t)i, .capacity = CAPACITY_SCALE};
+	if (vcpu->thread.tid == 0 || thread_stat(env->root_fd, vcpu->thread.tid, &stat) < 0 ||
+	    stat.cpu >= CPUMASK_CPUS)
+		return;
+	ret->capacity = env->topology->cpu[stat.cpu].capacity1024;
+	if (freq_reader_khz(env->freq, env->topology, stat.cpu, &khz) < 0)
+		return;
+	ret->freq_max_khz =
+		env->topology->policy[env->topology->cpu[stat.cpu].policy].max_khz;
+	/* Boost beyond what cpufreq calls the maximum is still the maximum. */
+	ret->freq_khz = MIN(khz, ret->freq_max_khz);
+}
+
+/* Sends what has changed since the last FEEDBACK, or, now and then, a PING. */
+static void send_feedback(struct domain *domain, uint64_t now_usec)
+{
+	static uint8_t frame[FEEDBACK_FRAME_MAX];
+	static struct feedback_vcpu changed[PROTO_CPUS_MAX];
+	unsigned n = 0;
+	int size;
+
+	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
+		struct feedback_vcpu *told = &domain->vcpus[i].told;
+
+		domain_delivered(domain, i, &changed[n]);
+		if (changed[n].freq_khz != told->freq_khz || changed[n].capacity != told->capacity ||
+		    changed[n].freq_max_khz != told->freq_max_khz)
+			n++;
+	}
+	if (n > 0)
+		size = feedback_put(frame, sizeof(frame), domain->feedback_sequence + 1, changed, n);
+	else if (now_usec - session_sent_usec(domain->session) >= KEEPALIVE_USEC)
+		size = ping_put(frame, sizeof(frame), now_usec);
+	else
+		return;
+	if (size < 0 || session_send(domain->session, frame, (size_t)size) < 0)
+		return;
+	domain->feedback_sequence += n > 0;
+	for (unsigned i = 0; i < n; i++)
+		domain->vcpus[changed[i].cpu].told = changed[i];
+}
+
+/* While the guest is busy its CPUs are looked at often; while it is idle, only kept company. */
+static uint64_t feedback_pause(const struct domain *domain)
+{
+	return domain->env->config->feedback && demand_any(&domain->demand)
+		       ? domain->env->config->feedback_interval_usec
+		       : KEEPALIVE_USEC;
+}
+
+static int on_feedback(sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+	struct domain *domain = userdata;
+	uint8_t frame[FRAME_HEADER + 8];
+	uint64_t now_usec = now_of(domain);
+
+	if (!domain->session || !domain->hello)
+		return 0;
+	if (domain->env->config->feedback)
+		send_feedback(domain, now_usec);
+	else if (ping_put(frame, sizeof(frame), now_usec) > 0)
+		session_send(domain->session, frame, sizeof(frame));
+	sd_event_source_set_time(source, now_usec + feedback_pause(domain));
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+/* The guest has become busy: the next look is soon, not after the idle pause. */
+static void hasten_feedback(struct domain *domain, uint64_t now_usec)
+{
+	uint64_t next_usec = 0, soon_usec = now_usec + feedback_pause(domain);
+
+	if (sd_event_source_get_time(domain->feedback_timer, &next_usec) >= 0 &&
+	    next_usec > soon_usec)
+		sd_event_source_set_time(domain->feedback_timer, soon_usec);
+}
+
+/* -- the guest ------------------------------------------------------------------------------------*/
+
+int domain_greet(struct domain *domain, struct session *session, const struct message_hello *hello)
+{
+	uint64_t now_usec = now_of(domain);
+
+	if (!domain->hello)
+		domain->hello = malloc(sizeof(*hello));
+	if (!domain->hello)
+		return -ENOMEM;
+	*domain->hello = *hello;
+	domain->session = session;
+	demand_init(&domain->demand, domain->demands, domain->info.n_vcpus);
+	for (unsigned i = 0; i < domain->info.n_vcpus; i++)
+		domain->vcpus[i].told = (struct feedback_vcpu){};
+	resolve_threads(domain, now_usec);
+	run(domain, now_usec);
+	sd_event_source_set_time(domain->feedback_timer, now_usec);
+	return sd_event_source_set_enabled(domain->feedback_timer, SD_EVENT_ONESHOT);
+}
+
+void domain_report(struct domain *domain, const struct message_report *report, uint64_t now_usec)
+{
+	bool was_busy = demand_any(&domain->demand);
+
+	demand_report(&domain->demand, report, domain->env->config->lease_max_usec, now_usec);
+	domain->reports++;
+	run(domain, now_usec);
+	if (!was_busy)
+		hasten_feedback(domain, now_usec);
+}
+
+void domain_silent(struct domain *domain)
+{
+	free(domain->hello);
+	domain->hello = NULL;
+	domain->session = NULL;
+	demand_forget(&domain->demand);
+	sd_event_source_set_enabled(domain->feedback_timer, SD_EVENT_OFF);
+	run(domain, now_of(domain));
+}
+
+/* -- the domain -----------------------------------------------------------------------------------*/
+
+void domain_verify(struct domain *domain)
+{
+	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
+		struct vcpu *vcpu = &domain->vcpus[i];
+
+		if (actuator_lost_floor(domain->env->actuator, &vcpu->actuated)) {
+			vcpu->floor_is_theirs = true;
+			log_notice("%s: somebody else has set the floor of vCPU %u: left alone",
+				   domain->info.name, i);
+		}
+		if (actuator_lost_cpus(domain->env->actuator, &vcpu->actuated)) {
+			vcpu->cpus_are_theirs = true;
+			log_notice("%s: somebody else has set the CPUs of vCPU %u: left alone",
+				   domain->info.name, i);
+		}
+	}
+}
+
+/* The operator has pinned this vCPU since: the pin stands, also where a write of ours crossed it. */
+static void yield_cpus(struct domain *domain, unsigned i)
+{
+	struct vcpu *vcpu = &domain->vcpus[i];
+
+	if (vcpu->actuated.cpus)
+		actuator_set_cpus(domain->env->actuator, &vcpu->actuated, &vcpu->thread,
+				  &vcpu->allowed);
+	actuator_release_cpus(domain->env->actuator, &vcpu->actuated);
+	vcpu->have.placed = false;
+	if (!vcpu->cpus_are_theirs)
+		log_notice("%s: vCPU %u was pinned by the operator: left alone from now on",
+			   domain->info.name, i);
+	vcpu->cpus_are_theirs = true;
+}
+
+void domain_update(struct domain *domain, const struct inventory_domain *info)
+{
+	unsigned n = MIN(domain->info.n_vcpus, info->n_vcpus);
+
+	domain->info.cid = info->cid;
+	memcpy(domain->info.name, info->name, sizeof(domain->info.name));
+	for (unsigned i = 0; i < n; i++) {
+		domain->vcpus[i].mask = info->vcpus[i].allowed;
+		set_allowed(domain, &domain->vcpus[i]);
+		if (domain->vcpus[i].pin_generation != info->vcpus[i].pin_generation) {
+			domain->vcpus[i].pin_generation = info->vcpus[i].pin_generation;
+			yield_cpus(domain, i);
+		}
+	}
+	run(domain, now_of(domain));
+}
+
+static int add_timers(struct domain *domain)
+{
+	int r = sd_event_add_time(domain->env->event, &domain->timer, CLOCK_MONOTONIC, 0,
+				  USEC_PER_MSEC, on_timer, domain);
+
+	if (r >= 0)
+		r = sd_event_source_set_enabled(domain->timer, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time(domain->env->event, &domain->feedback_timer, CLOCK_MONOTONIC,
+				      0, USEC_PER_MSEC, on_feedback, domain);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(domain->feedback_timer, SD_EVENT_OFF);
+	return r;
+}
+
+int domain_new(const struct domain_env *env, const struct inventory_domain *info,
+	       struct domain **ret)
+{
+	struct domain *domain = calloc(1, sizeof(*domain));
+	int r = -ENOMEM;
+
+	if (!domain)
+		return -ENOMEM;
+	domain->env = env;
+	domain->info = *info;
+	domain->info.vcpus = NULL;
+	domain->vcpus = calloc(info->n_vcpus, sizeof(*domain->vcpus));
+	domain->demands = calloc(info->n_vcpus, sizeof(*domain->demands));
+	if (domain->vcpus && domain->demands)
+		r = add_timers(domain);
+	if (r < 0) {
+		domain_free(domain);
+		return r;
+	}
+	demand_init(&domain->demand, domain->demands, info->n_vcpus);
+	for (unsigned i = 0; i < info->n_vcpus; i++) {
+		domain->vcpus[i].mask = info->vcpus[i].allowed;
+		domain->vcpus[i].pin_generation = info->vcpus[i].pin_generation;
+		set_allowed(domain, &domain->vcpus[i]);
+	}
+	resolve_threads(domain, now_of(domain));
+	*ret = domain;
+	return 0;
+}
+
+/* The cgroups of a domain are its own: what was opened in them for floors goes back with it. */
+static void close_cgroups(struct domain *domain)
+{
+	static const char suffix[] = ".scope";
+
+	for (unsigned i = 0; domain->vcpus && i < domain->info.n_vcpus; i++) {
+		char *cgroup = domain->vcpus[i].thread.cgroup, *end = strstr(cgroup, suffix);
+
+		if (end) {
+			end[strlen(suffix)] = '\0';
+			actuator_close_cgroup(domain->env->actuator, cgroup);
+			return;
+		}
+	}
+}
+
+struct domain *domain_free(struct domain *domain)
+{
+	for (unsigned i = 0; domain->vcpus && i < domain->info.n_vcpus; i++) {
+		struct vcpu *vcpu = &domain->vcpus[i];
+
+		actuator_clear_floor(domain->env->actuator, &vcpu->actuated);
+		actuator_clear_cpus(domain->env->actuator, &vcpu->actuated);
+	}
+	close_cgroups(domain);
+	sd_event_source_disable_unref(domain->timer);
+	sd_event_source_disable_unref(domain->feedback_timer);
+	free(domain->hello);
+	free(domain->demands);
+	free(domain->vcpus);
+	free(domain);
+	return NULL;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One running domain: its guest's demands on one side, its vCPU threads on the other, and between
+ * them the pure files, in the order of the data's way: demand, policy, placement, plan, actuator. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "hostd/actuator.h"
+#include "hostd/demand.h"
+#include "hostd/host_config.h"
+#include "hostd/inventory.h"
+#include "hostd/placement.h"
+#include "hostd/plan.h"
+#include "hostd/policy.h"
+#include "hostd/session.h"
+#include "hostd/threads.h"
+#include "hostd/topology.h"
+
+/* What all domains share: the host's. */
+struct domain_env {
+	sd_event *event;
+	int root_fd;
+	const struct host_config *config;
+	struct policy_config policy;
+	struct placement_config placement;
+	const struct topology *topology;
+	struct actuator *actuator;
+	struct freq_reader *freq;
+};
+
+struct vcpu {
+	struct vcpu_thread thread; /* tid 0: none */
+	struct cpumask mask;       /* libvirt's word on where it may run; empty: anywhere */
+	struct cpumask allowed;    /* what of that can be used now; never empty */
+	struct floor_state floor;
+	struct placement_state placement;
+	struct plan_have have;
+	struct actuated actuated;
+	struct feedback_vcpu told; /* the last FEEDBACK */
+	bool cpus_are_theirs;      /* pinned by the operator while we ran: hands off */
+	bool floor_is_theirs;      /* likewise changed by somebody else */
+	unsigned pin_generation;
+	uint64_t retry_usec;       /* no writes before; 0: free to write */
+	int error;                 /* -errno of the last write that failed, 0 if none did */
+};
+
+struct domain {
+	const struct domain_env *env;
+	struct inventory_domain info; /* vcpus is NULL: struct vcpu has what is needed */
+	enum thread_source thread_source;
+	struct session *session;      /* NULL: no guest daemon is connected */
+	struct guest_demand demand;
+	struct demand *demands;
+	struct vcpu *vcpus;           /* info.n_vcpus of them */
+	sd_event_source *timer;       /* the next change without a report */
+	sd_event_source *feedback_timer;
+	uint64_t resolve_usec;        /* threads are looked for no sooner */
+	uint32_t feedback_sequence;
+	uint64_t reports;             /* in all sessions */
+	struct message_hello *hello;  /* of the present session */
+};
+
+/* Begins to look after a domain that has appeared. */
+int domain_new(const struct domain_env *env, const struct inventory_domain *info,
+	       struct domain **ret);
+
+/* Ends, and puts back what is still there. Returns NULL. */
+struct domain *domain_free(struct domain *domain);
+
+/* Takes over what a newer inventory says: masks, and vCPUs that the operator has pinned since. */
+void domain_update(struct domain *domain, const struct inventory_domain *info);
+
+/* The guest's session begins, reports, ends. */
+int domain_greet(struct domain *domain, struct session *session,
+		 const struct message_hello *hello);
+void domain_report(struct domain *domain, const struct message_report *report, uint64_t now_usec);
+void domain_silent(struct domain *domain);
+
+/* Asks the kernel whether what we set still stands. Slow: for now and then. */
+void domain_verify(struct domain *domain);
+
+/* Reads what a vCPU's host CPU delivers now. */
+void domain_delivered(const struct domain *domain, unsigned vcpu, struct feedback_vcpu *ret);

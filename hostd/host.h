@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vmfreq-hostd itself: wires libvirt's news, the guests' connections and the domains to sd-event. */
+#pragma once
+
+#include <json.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "hostd/domain.h"
+#include "hostd/host_config.h"
+
+struct host;
+
+struct host_options {
+	const char *root;        /* stands for "/" below which the host is read and written */
+	const char *ledger_path;
+	const char *config_path; /* read again on SIGHUP */
+	bool dry_run;
+};
+
+struct host_counts {
+	uint64_t accepted;
+	uint64_t refused_cid, refused_port, refused_full;
+	uint64_t closed_by_code[8]; /* by enum bye_code; 0: by the peer or without a fault */
+};
+
+/* Reads the host, puts back what an earlier run left, and is ready for domains. What went wrong has
+ * been logged. */
+int host_new(sd_event *event, const struct host_options *options, const struct host_config *config,
+	     struct host **ret);
+
+/* Ends all sessions, puts everything back. 0, or -EIO if something could not be put back: logged. */
+int host_free(struct host *host);
+
+/* Begins to listen on vsock, to follow libvirt and to answer on the bus. */
+int host_start(struct host *host);
+
+/* Takes over an inventory, which is the host's from then on. */
+void host_take_inventory(struct host *host, struct inventory *inventory);
+
+/* Takes a connection from a peer whom the kernel names so; fd is the host's from then on. */
+void host_take_connection(struct host *host, int fd, uint32_t cid, uint32_t port);
+
+/* What status.c shows. */
+const struct host_counts *host_counts(const struct host *host);
+const struct actuator *host_actuator(const struct host *host);
+const struct topology *host_topology(const struct host *host);
+bool host_libvirt_connected(const struct host *host, const char **ret_error);
+size_t host_n_domains(const struct host *host);
+const struct domain *host_domain(const struct host *host, size_t i);
+int host_root_fd(const struct host *host);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vmfreq-hostd: the command line and the config; host.c does the rest. */
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+
+#include "common/log.h"
+#include "common/macro.h"
+#include "common/parse.h"
+#include "common/rootfs.h"
+#include "config.h"
+#include "hostd/host.h"
+
+#define STATE_DIR   "/run/vmfreq"
+#define LEDGER_PATH STATE_DIR "/ledger"
+
+struct options {
+	struct host_options host;
+	bool restore;
+};
+
+static void help(void)
+{
+	printf("vmfreq-hostd [OPTION]...\n"
+	       "Give the vCPUs of this host's VMs the frequency and the cores that they ask for.\n\n"
+	       "  -c, --config=FILE   read FILE (default: " SYSCONFDIR "/vmfreq.conf)\n"
+	       "  -n, --dry-run       decide and show everything, change nothing\n"
+	       "      --restore       put back what a crashed run left changed, and end\n"
+	       "      --log-level=N   0 (least) to 7 (debug); default 6\n"
+	       "  -h, --help          print this\n"
+	       "  -V, --version       print the version\n\n"
+	       "Exit codes: 0 done, 1 failed, 64 the command line is wrong, 78 the configuration is\n"
+	       "wrong. See vmfreq-hostd(8), vmfreq.conf(5).\n");
+}
+
+/* -1 to go on, or the exit code. */
+static int parse_options(int argc, char *argv[], struct options *options)
+{
+	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
+					      {"dry-run", no_argument, NULL, 'n'},
+					      {"restore", no_argument, NULL, 'r'},
+					      {"log-level", required_argument, NULL, 'l'},
+					      {"help", no_argument, NULL, 'h'},
+					      {"version", no_argument, NULL, 'V'},
+					      {}};
+	uint64_t level;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:nhV", longs, NULL)) >= 0)
+		switch (c) {
+		case 'c':
+			options->host.config_path = optarg;
+			break;
+		case 'n':
+			options->host.dry_run = true;
+			break;
+		case 'r':
+			options->restore = true;
+			break;
+		case 'l':
+			if (parse_u64_max(optarg, LOG_DEBUG, &level) < 0) {
+				fprintf(stderr, "vmfreq-hostd: --log-level takes 0 to 7\n");
+				return EX_USAGE;
+			}
+			log_set_level((int)level);
+			break;
+		case 'h':
+			help();
+			return EXIT_SUCCESS;
+		case 'V':
+			puts("vmfreq-hostd " PACKAGE_VERSION);
+			return EXIT_SUCCESS;
+		default:
+			fprintf(stderr, "Try: vmfreq-hostd --help\n");
+			return EX_USAGE;
+		}
+	if (optind < argc) {
+		fprintf(stderr, "vmfreq-hostd: '%s' is one word too many\n", argv[optind]);
+		return EX_USAGE;
+	}
+	return -1;
+}
+
+static int restore(const struct options *options)
+{
+	_cleanup_close_ int root_fd = rootfs_open(options->host.root);
+	struct ledger_tally tally = {};
+	int r = root_fd < 0 ? root_fd
+			    : actuator_restore(root_fd, options->host.ledger_path, &tally);
+
+	if (r == -EBUSY) {
+		log_info("vmfreq-hostd runs: stop it to have everything put back");
+		return EXIT_FAILURE;
+	}
+	if (r < 0) {
+		log_error("%s: %s", options->host.ledger_path, strerror(-r));
+		return EXIT_FAILURE;
+	}
+	log_info("%u settings put back, %u as near as the kernel allows, %u left to whoever "
+		 "changed them since, %u already gone, %u can't be put back",
+		 tally.restored, tally.nearly, tally.theirs, tally.gone, tally.failed);
+	return tally.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static void complain(_unused_ void *userdata, bool is_error, const char *file, unsigned line,
+		     const char *message)
+{
+	log_line(is_error ? LOG_ERR : LOG_WARNING, "%s:%u: %s", file, line, message);
+}
+
+static int run(const struct options *options, const struct host_config *config)
+{
+	sd_event *event = NULL;
+	struct host *host = NULL;
+	int r = sd_event_new(&event), stopped = 0;
+
+	if (r >= 0)
+		r = sd_event_add_signal(event, NULL, SIGTERM | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_set_watchdog(event, true);
+	if (r >= 0)
+		r = host_new(event, &options->host, config, &host);
+	if (r >= 0)
+		r = host_start(host);
+	if (r >= 0) {
+		sd_notify(0, "READY=1");
+		r = sd_event_loop(event);
+		sd_notify(0, "STOPPING=1");
+	}
+	if (host)
+		stopped = host_free(host);
+	sd_event_unref(event);
+	return r < 0 || stopped < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char *argv[])
+{
+	struct options options = {.host = {.root = "/",
+					   .ledger_path = LEDGER_PATH,
+					   .config_path = SYSCONFDIR "/vmfreq.conf"}};
+	struct host_config config;
+	int r = parse_options(argc, argv, &options);
+
+	if (r >= 0)
+		return r;
+	if (options.restore)
+		return restore(&options);
+	if (config_load(options.host.config_path, host_config_keys, host_config_n_keys, &config,
+			sizeof(config), complain, NULL) < 0)
+		return EX_CONFIG;
+	if (!options.host.dry_run && mkdir(STATE_DIR, 0755) < 0 && errno != EEXIST) {
+		log_error("%s can't be made: %s", STATE_DIR, strerror(errno));
+		return EXIT_FAILURE;
+	}
+	return run(&options, &config);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Everything that hostd knows and does, as one JSON document. */
+#include "hostd/status.h"
+
+#include <string.h>
+
+#include "common/macro.h"
+#include "config.h"
+#include "hostd/cpuset.h"
+
+/* json-c's add functions fail only without memory; what is missing then is missing. */
+static void add_text(struct json_object *to, const char *key, const char *value)
+{
+	json_object_object_add(to, key, json_object_new_string(value));
+}
+
+static void add_number(struct json_object *to, const char *key, uint64_t value)
+{
+	json_object_object_add(to, key, json_object_new_uint64(value));
+}
+
+static void add_flag(struct json_object *to, const char *key, bool value)
+{
+	json_object_object_add(to, key, json_object_new_boolean(value));
+}
+
+static void add_actuator(struct json_object *to, const char *key, const char *name,
+			 const char *reason)
+{
+	struct json_object *object = json_object_new_object();
+
+	add_text(object, "actuator", name);
+	add_text(object, "reason", reason);
+	json_object_object_add(to, key, object);
+}
+
+static void add_counts(struct json_object *to, const struct host_counts *counts)
+{
+	struct json_object *refused = json_object_new_object();
+	struct json_object *closed = json_object_new_object();
+
+	add_number(refused, "cid", counts->refused_cid);
+	add_number(refused, "port", counts->refused_port);
+	add_number(refused, "full", counts->refused_full);
+	json_object_object_add(to, "refused", refused);
+	for (unsigned i = 1; i < ARRAY_SIZE(counts->closed_by_code); i++)
+		add_number(closed, bye_code_name(i), counts->closed_by_code[i]);
+	json_object_object_add(to, "closed", closed);
+	add_number(to, "accepted", counts->accepted);
+}
+
+/* Why a vCPU isn't acted on; NULL if it is. */
+static const char *vcpu_reason(const struct domain *domain, unsigned i)
+{
+	const struct vcpu *vcpu = &domain->vcpus[i];
+
+	if (vcpu->thread.tid == 0)
+		return "no thread: the vCPU is offline, or was not found";
+	if (vcpu->error)
+		return strerror(-vcpu->error);
+	if (vcpu->floor_is_theirs)
+		return "its floor was set by somebody else";
+	if (vcpu->cpus_are_theirs)
+		return "its CPUs were pinned by somebody else";
+	return NULL;
+}
+
+static void add_thread(struct json_object *to, const struct domain *domain, unsigned i)
+{
+	const struct vcpu *vcpu = &domain->vcpus[i];
+	int root_fd = domain->env->root_fd;
+	unsigned low, high;
+	struct thread_stat stat;
+	struct feedback_vcpu delivered;
+	struct cpumask cpus;
+	char text[CPUMASK_TEXT_MAX];
+
+	if (vcpu->thread.tid == 0)
+		return;
+	add_number(to, "thread", (uint64_t)vcpu->thread.tid);
+	if (thread_effective_uclamp(root_fd, vcpu->thread.tid, &low, &high) >= 0)
+		add_number(to, "floor_effective", low);
+	if (cpuset_allowed(root_fd, vcpu->thread.tid, &cpus) >= 0 &&
+	    cpumask_format(&cpus, text, sizeof(text)) >= 0)
+		add_text(to, "cpus", text);
+	if (thread_stat(root_fd, vcpu->thread.tid, &stat) >= 0)
+		add_number(to, "host_cpu", stat.cpu);
+	domain_delivered(domain, i, &delivered);
+	add_number(to, "capacity", delivered.capacity);
+	add_number(to, "khz", delivered.freq_khz);
+	add_number(to, "max_khz", delivered.freq_max_khz);
+}
+
+static struct json_object *vcpu_json(const struct domain *domain, unsigned i)
+{
+	struct json_object *object = json_object_new_object();
+	const struct demand *demand = &domain->demands[i];
+	const struct vcpu *vcpu = &domain->vcpus[i];
+	char text[CPUMASK_TEXT_MAX];
+	const char *reason = vcpu_reason(domain, i);
+
+	add_number(object, "index", i);
+	add_number(object, "util", demand->util1024);
+	add_number(object, "util_avg", demand->util_avg);
+	add_number(object, "util_est", demand->util_est);
+	add_flag(object, "saturated", demand->flags & VCPU_SATURATED);
+	add_number(object, "run_delay_usec", demand->run_delay_usec);
+	add_number(object, "steal_usec", demand->steal_usec);
+	add_number(object, "floor", vcpu->have.floor1024);
+	if (vcpu->have.placed && cpumask_format(&vcpu->have.cpus, text, sizeof(text)) >= 0)
+		add_text(object, "placed", text);
+	add_thread(object, domain, i);
+	if (reason)
+		add_text(object, "reason", reason);
+	return object;
+}
+
+/* Why a domain isn't acted on; NULL if it is. */
+static const char *domain_reason(const struct domain *domain)
+{
+	if (domain->info.cid < CID_FIRST_GUEST)
+		return "it has no vsock device";
+	if (!domain->hello)
+		return "no vmfreq-guestd is connected";
+	if (domain->thread_source == THREAD_SOURCE_NONE)
+		return "its vCPU threads were not found";
+	if (domain->demand.lapsed)
+		return "its guest has fallen silent (paused, or hung)";
+	return NULL;
+}
+
+static struct json_object *domain_json(const struct domain *domain)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *vcpus = json_object_new_array();
+	const unsigned char *u = domain->info.uuid;
+	const char *reason = domain_reason(domain);
+	char uuid[37];
+
+	snprintf(uuid, sizeof(uuid),
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
+		 u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
+		 u[15]);
+	add_text(object, "name", domain->info.name);
+	add_text(object, "uuid", uuid);
+	add_number(object, "id", (uint64_t)domain->info.id);
+	if (domain->info.cid >= CID_FIRST_GUEST)
+		add_number(object, "cid", domain->info.cid);
+	add_flag(object, "connected", domain->hello);
+	add_number(object, "reports", domain->reports);
+	add_text(object, "threads", thread_source_text(domain->thread_source));
+	if (domain->hello) {
+		const struct peer *peer = session_peer(domain->session);
+
+		add_text(object, "agent", domain->hello->agent);
+		add_text(object, "signal", hello_signal_name(domain->hello->signal));
+		add_text(object, "cpufreq", hello_cpufreq_name(domain->hello->cpufreq));
+		add_flag(object, "invariant", domain->hello->invariant);
+		add_number(object, "reports_lost", peer->lost);
+	}
+	if (reason)
+		add_text(object, "reason", reason);
+	for (unsigned i = 0; i < domain->info.n_vcpus; i++)
+		json_object_array_add(vcpus, vcpu_json(domain, i));
+	json_object_object_add(object, "vcpus", vcpus);
+	return object;
+}
+
+struct json_object *status_json(const struct host *host)
+{
+	struct json_object *status = json_object_new_object();
+	struct json_object *libvirt = json_object_new_object();
+	struct json_object *domains = json_object_new_array();
+	const struct actuator *actuator = host_actuator(host);
+	const char *error;
+	char kernel[32];
+
+	add_text(status, "version", PACKAGE_VERSION);
+	snprintf(kernel, sizeof(kernel), "%u.%u", host_topology(host)->kernel_major,
+		 host_topology(host)->kernel_minor);
+	add_text(status, "kernel", kernel);
+	add_flag(status, "dry_run", actuator_is_dry(actuator));
+	add_actuator(status, "floor", actuator_floor_name(actuator),
+		     actuator_floor_reason(actuator));
+	add_actuator(status, "placement", actuator_cpus_name(actuator),
+		     actuator_cpus_reason(actuator));
+	add_flag(libvirt, "connected", host_libvirt_connected(host, &error));
+	add_text(libvirt, "error", error);
+	json_object_object_add(status, "libvirt", libvirt);
+	add_counts(status, host_counts(host));
+	add_number(status, "settings_changed", actuator_changed(actuator));
+	for (size_t i = 0; i < host_n_domains(host); i++)
+		json_object_array_add(domains, domain_json(host_domain(host, i)));
+	json_object_object_add(status, "domains", domains);
+	return status;
+}
