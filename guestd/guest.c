@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The daemon: wires counters, estimator, reporter, governor and the uplink to sd-event. The
+ * connection is in guest_link.c, cpufreq in guest_cpufreq.c; here is the tick, and life and death.
+ */
+#include "guestd/guest.h"
+
+#include <signal.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "common/macro.h"
+#include "guestd/guest_private.h"
+
+#define QUIET_SAMPLES 10U /* so many samples without demand, and the guest counts as idle */
+
+uint64_t guest_now_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / NSEC_PER_USEC;
+}
+
+/* Samples further apart than this say nothing: the guest was stopped. */
+static uint64_t gap_nsec(const struct guest_config *config)
+{
+	return MAX(3 * config->idle_interval_usec, 2 * USEC_PER_SEC) * NSEC_PER_USEC;
+}
+
+static void configure(struct guest *guest)
+{
+	estimator_configure(guest->estimator, guest->config.window_usec * NSEC_PER_USEC,
+			    gap_nsec(&guest->config));
+	reporter_configure(guest->reporter, guest->config.lease_usec,
+			   (uint32_t)guest->config.step1024);
+}
+
+/* Names what is missing, once. */
+static void log_lacks(struct guest *guest)
+{
+	static const struct {
+		unsigned lack;
+		const char *text;
+	} texts[] = {
+		{COUNTERS_PROC_NO_SCHEDSTAT, "no /proc/schedstat (CONFIG_SCHEDSTATS is not set): "
+					     "utilization from /proc/stat alone, which is coarser"},
+		{COUNTERS_PROC_SCHEDSTAT_VERSION, "/proc/schedstat is of an unknown version: "
+						  "utilization from /proc/stat alone"},
+		{COUNTERS_PROC_SCHEDSTAT_BROKEN, "/proc/schedstat can't be read: utilization from "
+						 "/proc/stat alone"},
+		{COUNTERS_PROC_NO_PSI, "no /proc/pressure (CONFIG_PSI is not set, or psi=0): "
+				       "reports go without it"},
+	};
+	unsigned lacks = counters_proc_lacks(guest->proc) & ~guest->lacks_logged;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(texts); i++)
+		if (lacks & texts[i].lack)
+			log_notice("%s", texts[i].text);
+	guest->lacks_logged |= lacks;
+}
+
+/* CPUs came or went. The host learns of one that went by a zero, of one that came by a new HELLO.
+ */
+static void on_hotplug(struct guest *guest)
+{
+	struct cpumask old = guest->cpus;
+
+	guest->cpus = guest->counters->present;
+	CPUMASK_FOREACH(cpu, &old)
+	if (!cpumask_has(&guest->cpus, cpu))
+		reporter_remove(guest->reporter, cpu);
+	guest_cpufreq_rescan(guest);
+	if (guest->hello_sent && !cpumask_is_subset(&guest->cpus, &guest->hello_cpus))
+		guest_link_renew(guest, "there are new CPUs");
+}
+
+static void log_sample_failure(struct guest *guest, int error)
+{
+	unsigned dropped;
+
+	if (ratelimit_pass(&guest->sample_limit, guest_now_usec(), &dropped))
+		log_warning("the counters can't be read: %s", strerror(-error));
+}
+
+/* 0, or -errno if there is no new sample: the leases then run out, which is right. */
+static int sample(struct guest *guest)
+{
+	int r = counters_proc_read(guest->proc, guest->counters);
+
+	if (r == -ENOBUFS) {
+		r = counters_proc_grow(guest->proc);
+		if (r >= 0)
+			r = counters_proc_read(guest->proc, guest->counters);
+	}
+	log_lacks(guest);
+	if (r < 0) {
+		log_sample_failure(guest, r);
+		return r;
+	}
+	if (!cpumask_equal(&guest->counters->present, &guest->cpus))
+		on_hotplug(guest);
+	estimator_update(guest->estimator, guest->counters, guest->scale1024);
+	CPUMASK_FOREACH(cpu, &guest->cpus)
+	{
+		struct estimate estimate;
+
+		estimator_get(guest->estimator, cpu, &estimate);
+		reporter_put(guest->reporter, cpu, &estimate, guest->scale1024[cpu]);
+	}
+	return 0;
+}
+
+/* Fast while there is demand and a host to hear of it, and once more when a task was seen to start;
+ * else rarely: that is what an idle guest costs. */
+static void schedule(struct guest *guest)
+{
+	uint64_t usec = guest->config.idle_interval_usec, accuracy_usec;
+	bool stirring = estimator_is_stirring(guest->estimator);
+
+	if (reporter_is_busy(guest->reporter))
+		guest->quiet_samples = 0;
+	else if (guest->quiet_samples < QUIET_SAMPLES)
+		guest->quiet_samples++;
+	accuracy_usec = MIN(usec / 5, 50 * USEC_PER_MSEC);
+	if (guest_link_is_streaming(guest) && (guest->quiet_samples < QUIET_SAMPLES || stirring)) {
+		/* A lease must be renewed in time, however rare the samples are to be. */
+		usec = MIN(guest->config.interval_usec, guest->config.lease_usec / 4);
+		usec = MIN(usec, guest->dialog->lease_max_msec * USEC_PER_MSEC / 4);
+		accuracy_usec = MAX(usec / 20, 1U);
+	}
+	sd_event_source_set_time_relative(guest->tick_source, usec);
+	sd_event_source_set_time_accuracy(guest->tick_source, accuracy_usec);
+	sd_event_source_set_enabled(guest->tick_source, SD_EVENT_ONESHOT);
+}
+
+void guest_tick(struct guest *guest)
+{
+	int r = sample(guest);
+	uint64_t now_usec = guest_now_usec();
+
+	guest_link_check(guest, now_usec);
+	guest_cpufreq_govern(guest, now_usec);
+	if (r >= 0)
+		guest_link_report(guest, guest->counters->stamp_nsec / NSEC_PER_USEC, now_usec);
+	schedule(guest);
+}
+
+static int on_tick(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+	guest_tick(userdata);
+	return 0;
+}
+
+void guest_complain(_unused_ void *userdata, bool is_error, const char *file, unsigned line,
+		    const char *message)
+{
+	int level = is_error ? LOG_ERR : LOG_WARNING;
+
+	if (line > 0)
+		log_line(level, "%s:%u: %s", file, line, message);
+	else
+		log_line(level, "%s: %s", file, message);
+}
+
+/* The whole file, or nothing of it. */
+static int on_hangup(_unused_ sd_event_source *source, _unused_ const struct signalfd_siginfo *info,
+		     void *userdata)
+{
+	struct guest *guest = userdata;
+	struct guest_config old = guest->config;
+
+	if (config_load(guest->options.config_path, guest_config_keys, guest_config_keys_n,
+			&guest->config, sizeof(guest->config), guest_complain, NULL) < 0) {
+		log_error("the old settings stay");
+		return 0;
+	}
+	log_info("settings read again");
+	configure(guest);
+	if (old.cpufreq != guest->config.cpufreq)
+		guest_cpufreq_rescan(guest);
+	/* The lease and cpufreq's state were said to the host: say them anew. */
+	if (old.cid != guest->config.cid || old.port != guest->config.port ||
+	    old.cpufreq != guest->config.cpufreq || old.lease_usec != guest->config.lease_usec)
+		guest_link_renew(guest, "other settings");
+	return 0;
+}
+
+static int on_terminate(_unused_ sd_event_source *source,
+			_unused_ const struct signalfd_siginfo *info, void *userdata)
+{
+	struct guest *guest = userdata;
+
+	sd_notify(false, "STOPPING=1");
+	return sd_event_exit(guest->event, 0);
+}
+
+static int add_signals(struct guest *guest)
+{
+	static const struct {
+		int number;
+		sd_event_signal_handler_t handler;
+	} signals[] = {{SIGTERM, on_terminate}, {SIGINT, on_terminate}, {SIGHUP, on_hangup}};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (unsigned i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(&set, signals[i].number);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	for (unsigned i = 0; i < ARRAY_SIZE(signals); i++) {
+		int r = sd_event_add_signal(guest->event, &guest->signal_source[i],
+					    signals[i].number, signals[i].handler, guest);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int allocate(struct guest *guest)
+{
+	guest->estimator =
+		estimator_new(guest->config.window_usec * NSEC_PER_USEC, gap_nsec(&guest->config));
+	guest->reporter = reporter_new();
+	guest->counters = calloc(1, sizeof(*guest->counters));
+	guest->records = calloc(PROTO_CPUS_MAX, sizeof(*guest->records));
+	if (!guest->estimator || !guest->reporter || !guest->counters || !guest->records)
+		return -ENOMEM;
+	guest->sample_limit = (struct ratelimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 3};
+	configure(guest);
+	return 0;
+}
+
+static int start(struct guest *guest)
+{
+	int r = allocate(guest);
+
+	if (r >= 0)
+		r = sd_event_new(&guest->event);
+	if (r >= 0)
+		r = add_signals(guest);
+	if (r >= 0)
+		r = sd_event_set_watchdog(guest->event, true);
+	if (r >= 0)
+		r = guest_link_init(guest);
+	if (r >= 0)
+		r = sd_event_add_time_relative(guest->event, &guest->tick_source, CLOCK_MONOTONIC,
+					       guest->config.interval_usec, 0, on_tick, guest);
+	if (r < 0)
+		return r;
+	r = counters_proc_open(guest->options.root_fd, &guest->proc);
+	if (r >= 0)
+		r = counters_proc_read(guest->proc, guest->counters);
+	if (r == -ENOBUFS)
+		r = 0; /* the first tick grows it */
+	if (r < 0) {
+		log_error("/proc/stat can't be read: %s", strerror(-r));
+		return r;
+	}
+	guest->cpus = guest->counters->present;
+	return guest_cpufreq_init(guest);
+}
+
+DEFINE_CLEANUP(struct guest *, guest_free)
+
+int guest_new(const struct guest_options *options, const struct guest_config *config,
+	      struct guest **ret)
+{
+	_cleanup_(guest_freep) struct guest *guest = calloc(1, sizeof(*guest));
+	int r;
+
+	if (!guest)
+		return -ENOMEM;
+	guest->options = *options;
+	guest->config = *config;
+	r = start(guest);
+	if (r < 0) {
+		log_error("can't start: %s", strerror(-r));
+		return r;
+	}
+	*ret = TAKE_PTR(guest);
+	return 0;
+}
+
+void guest_free(struct guest *guest)
+{
+	if (!guest)
+		return;
+	guest_link_done(guest);
+	guest_cpufreq_done(guest);
+	for (unsigned i = 0; i < ARRAY_SIZE(guest->signal_source); i++)
+		sd_event_source_unref(guest->signal_source[i]);
+	sd_event_source_unref(guest->tick_source);
+	counters_proc_close(guest->proc);
+	estimator_free(guest->estimator);
+	reporter_free(guest->reporter);
+	free(guest->counters);
+	free(guest->records);
+	sd_event_unref(guest->event);
+	free(guest);
+}
+
+sd_event *guest_event(struct guest *guest)
+{
+	return guest->event;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The daemon: wires counters, estimator, reporter, governor and the uplink to sd-event. */
+#pragma once
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "guestd/guest_config.h"
+#include "guestd/uplink.h"
+
+struct guest;
+
+struct guest_options {
+	int root_fd;		 /* stands for "/": kept by the caller while the guest lives */
+	const char *config_path; /* read again at SIGHUP */
+	uplink_open_t open;	 /* uplink_open_vsock, or a test's */
+	void *open_userdata;
+	bool follows_cpufreq; /* identity_follows_cpufreq(), or what a test says */
+};
+
+/* Makes the daemon: reads the counters once, takes cpufreq, and sets timers, so that the event loop
+ * does the rest. SIGTERM, SIGINT and SIGHUP are blocked and become events. -errno, with a line in
+ * the log; /proc/stat must be readable, anything else may be missing. */
+int guest_new(const struct guest_options *options, const struct guest_config *config,
+	      struct guest **ret);
+
+/* Says BYE, gives cpufreq back and frees everything. */
+void guest_free(struct guest *guest);
+
+sd_event *guest_event(struct guest *guest);
+
+/* For config_load(): logs each complaint. */
+void guest_complain(void *userdata, bool is_error, const char *file, unsigned line,
+		    const char *message);

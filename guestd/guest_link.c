@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The part of the daemon that keeps a connection to the host and talks over it. */
+#include <stdarg.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <systemd/sd-daemon.h>
+
+#include "common/macro.h"
+#include "guestd/guest_private.h"
+#include "guestd/identity.h"
+
+#define SETTLED_USEC (10 * USEC_PER_SEC) /* a connection that lasts this long is a good one */
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+bool guest_link_is_streaming(const struct guest *guest)
+{
+	return guest->dialog->streaming;
+}
+
+/* Says how the connection is, when that is news: a host that refuses us is tried for ever. */
+static void log_link(struct guest *guest, bool good, const char *text)
+{
+	unsigned dropped = 0;
+	bool news = !guest->link_known || guest->link_good != good ||
+		    strcmp(guest->link_reason, text) != 0;
+
+	guest->link_known = true;
+	guest->link_good = good;
+	snprintf(guest->link_reason, sizeof(guest->link_reason), "%s", text);
+	if (!news)
+		return;
+	sd_notifyf(false, "STATUS=%s", text);
+	if (!ratelimit_pass(&guest->link_limit, guest_now_usec(), &dropped))
+		return;
+	if (dropped > 0)
+		log_notice("(%u changes of the connection were not logged)", dropped);
+	log_line(good ? LOG_INFO : LOG_NOTICE, "%s", text);
+}
+
+static void log_lost(struct guest *guest, const char *format, ...) _printf_(2, 3);
+
+static void log_lost(struct guest *guest, const char *format, ...)
+{
+	char reason[sizeof(guest->link_reason) - 64], text[sizeof(guest->link_reason)];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(reason, sizeof(reason), format, args);
+	va_end(args);
+	snprintf(text, sizeof(text), "not connected to CID %u port %u: %s",
+		 (unsigned)guest->config.cid, (unsigned)guest->config.port, reason);
+	log_link(guest, false, text);
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void retry_after(struct guest *guest, uint64_t usec)
+{
+	sd_event_source_set_time_relative(guest->retry_source, usec);
+	sd_event_source_set_enabled(guest->retry_source, SD_EVENT_ONESHOT);
+}
+
+static void hang_up(struct guest *guest)
+{
+	uint64_t now_usec = guest_now_usec();
+
+	if (guest_link_is_streaming(guest) && now_usec - guest->streaming_usec >= SETTLED_USEC)
+		backoff_reset(&guest->backoff);
+	guest->io_source = sd_event_source_unref(guest->io_source);
+	uplink_close(guest->uplink);
+	dialog_start(guest->dialog, now_usec); /* no longer streaming */
+	governor_reset(&guest->governor);
+	guest_cpufreq_govern(guest, now_usec);
+}
+
+/* Hangs up and tries again after a while. */
+static void give_up(struct guest *guest)
+{
+	uint32_t random = 0;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+		random = (uint32_t)guest_now_usec();
+	hang_up(guest);
+	retry_after(guest, backoff_next_usec(&guest->backoff, random));
+}
+
+static void update_events(struct guest *guest)
+{
+	if (guest->io_source)
+		sd_event_source_set_io_events(guest->io_source, uplink_events(guest->uplink));
+}
+
+/* Sends a frame of r bytes, as a _put() function left it in uplink_space(); r < 0 is its error. */
+static int send_frame(struct guest *guest, int r)
+{
+	if (r >= 0)
+		r = uplink_send(guest->uplink, (size_t)r, guest_now_usec());
+	update_events(guest);
+	return r;
+}
+
+/* The host can't be spoken with: says why, if there is room, and hangs up. */
+static void say_bye(struct guest *guest, enum bye_code code, const char *text)
+{
+	const size_t size = FRAME_HEADER + 4 + PROTO_TEXT_MAX;
+	uint8_t *space = NULL;
+
+	if (uplink_state(guest->uplink) == UPLINK_UP)
+		space = uplink_space(guest->uplink, size);
+	if (space)
+		send_frame(guest, bye_put(space, size, code, text));
+}
+
+static int send_hello(struct guest *guest)
+{
+	struct message_hello *hello = guest->hello;
+	uint8_t *space = uplink_space(guest->uplink, FRAME_MAX);
+	int r;
+
+	*hello = (struct message_hello){
+		.major = PROTO_MAJOR,
+		.minor = PROTO_MINOR,
+		.fields = 1U << HELLO_CPUS | 1U << HELLO_SIGNAL | 1U << HELLO_INVARIANT |
+			  1U << HELLO_BOOT_ID | 1U << HELLO_AGENT | 1U << HELLO_CPUFREQ,
+		.signal = SIGNAL_PROC,
+		.cpufreq = guest_cpufreq_state(guest),
+	};
+	hello->invariant = guest->options.follows_cpufreq && hello->cpufreq == CPUFREQ_OURS;
+	snprintf(hello->agent, sizeof(hello->agent), "vmfreq-guestd %s", PACKAGE_VERSION);
+	identity_read_cpus(guest->options.root_fd, &guest->cpus, hello);
+	guest->hello_cpus = guest->cpus;
+	r = identity_read_boot_id(guest->options.root_fd, hello->boot_id);
+	if (r < 0)
+		log_debug("no boot id: %s", strerror(-r));
+	guest->hello_sent = true;
+	return send_frame(guest, hello_put(space, FRAME_MAX, hello));
+}
+
+static void start_streaming(struct guest *guest, uint64_t now_usec)
+{
+	uint64_t lease_usec = guest->dialog->lease_max_msec * USEC_PER_MSEC;
+	char text[sizeof(guest->link_reason)];
+
+	guest->streaming_usec = now_usec;
+	reporter_configure(guest->reporter, MIN(guest->config.lease_usec, lease_usec),
+			   (uint32_t)guest->config.step1024);
+	reporter_restart(guest->reporter, now_usec);
+	snprintf(text, sizeof(text), "streaming to CID %u port %u (%s), signal proc, cpufreq %s",
+		 (unsigned)guest->config.cid, (unsigned)guest->config.port, guest->dialog->agent,
+		 hello_cpufreq_name(guest_cpufreq_state(guest)));
+	log_link(guest, true, text);
+	guest_tick(guest);
+}
+
+/* The host said BYE. Where it would only say so again, try as rarely as we do at all. */
+static void take_bye(struct guest *guest, const struct message_bye *bye)
+{
+	log_lost(guest, "the host said %s%s%s", bye_code_name(bye->code), *bye->text ? ": " : "",
+		 bye->text);
+	hang_up(guest);
+	if (bye->code == BYE_VERSION || bye->code == BYE_REFUSED || bye->code == BYE_REPLACED ||
+	    bye->code == BYE_FLOOD)
+		backoff_max(&guest->backoff);
+	give_up(guest);
+}
+
+static void take_version(struct guest *guest)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "the host speaks version %u.%u, we speak %u.%u",
+		 guest->dialog->peer_major, guest->dialog->peer_minor, PROTO_MAJOR, PROTO_MINOR);
+	log_lost(guest, "%s", text);
+	say_bye(guest, BYE_VERSION, text);
+	hang_up(guest);
+	backoff_max(&guest->backoff);
+	give_up(guest);
+}
+
+static void take_bad(struct guest *guest, const char *what)
+{
+	log_lost(guest, "%s", what);
+	say_bye(guest, BYE_PROTOCOL, what);
+	give_up(guest);
+}
+
+/* Whether the connection is still there afterwards. */
+static bool take_frame(struct guest *guest, const struct frame *frame, uint64_t now_usec)
+{
+	governor_hear(&guest->governor, now_usec);
+	switch (dialog_frame(guest->dialog, frame, now_usec)) {
+	case DIALOG_STREAMING:
+		start_streaming(guest, now_usec);
+		return uplink_state(guest->uplink) == UPLINK_UP;
+	case DIALOG_FEEDBACK:
+		guest_cpufreq_feed(guest, &guest->dialog->message.feedback, now_usec);
+		return true;
+	case DIALOG_BYE:
+		take_bye(guest, &guest->dialog->message.bye);
+		return false;
+	case DIALOG_VERSION:
+		take_version(guest);
+		return false;
+	case DIALOG_BAD:
+		take_bad(guest, "the host sent a frame that the protocol doesn't allow");
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Whether the connection is still there afterwards. */
+static bool take_frames(struct guest *guest, uint64_t now_usec)
+{
+	struct frame frame;
+	int r;
+
+	while ((r = uplink_next(guest->uplink, &frame)) > 0)
+		if (!take_frame(guest, &frame, now_usec))
+			return false;
+	if (r < 0)
+		take_bad(guest, "the host sent something that is no frame");
+	return r == 0;
+}
+
+static int on_io(_unused_ sd_event_source *source, _unused_ int fd, uint32_t events, void *userdata)
+{
+	struct guest *guest = userdata;
+	uint64_t now_usec = guest_now_usec();
+	int r = uplink_serve(guest->uplink, events, now_usec);
+
+	if (uplink_state(guest->uplink) == UPLINK_UP && !guest->hello_sent) {
+		int sent;
+
+		dialog_start(guest->dialog, now_usec);
+		sent = send_hello(guest);
+		r = r < 0 ? r : sent;
+	}
+	/* Frames first: the last of them may say why the connection has ended. */
+	if (uplink_state(guest->uplink) == UPLINK_UP && !take_frames(guest, now_usec))
+		return 0;
+	if (r < 0) {
+		log_lost(guest, "%s", strerror(-r));
+		give_up(guest);
+		return 0;
+	}
+	update_events(guest);
+	return 0;
+}
+
+static void connect_now(struct guest *guest)
+{
+	int r = uplink_connect(guest->uplink, (uint32_t)guest->config.cid,
+			       (uint32_t)guest->config.port, guest_now_usec());
+
+	guest->hello_sent = false;
+	if (r >= 0)
+		r = sd_event_add_io(guest->event, &guest->io_source, uplink_fd(guest->uplink),
+				    uplink_events(guest->uplink), on_io, guest);
+	if (r < 0) {
+		log_lost(guest, "%s", strerror(-r));
+		give_up(guest);
+	}
+}
+
+static int on_retry(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+	connect_now(userdata);
+	return 0;
+}
+
+int guest_link_init(struct guest *guest)
+{
+	int r;
+
+	guest->dialog = calloc(1, sizeof(*guest->dialog));
+	guest->hello = calloc(1, sizeof(*guest->hello));
+	guest->uplink = uplink_new(guest->options.open, guest->options.open_userdata);
+	if (!guest->dialog || !guest->hello || !guest->uplink)
+		return -ENOMEM;
+	guest->link_limit = (struct ratelimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 10};
+	r = sd_event_add_time_relative(guest->event, &guest->retry_source, CLOCK_MONOTONIC, 0,
+				       10 * USEC_PER_MSEC, on_retry, guest);
+	return r < 0 ? r : 0;
+}
+
+void guest_link_done(struct guest *guest)
+{
+	if (guest->uplink && guest->dialog && guest_link_is_streaming(guest))
+		say_bye(guest, BYE_SHUTDOWN, "");
+	guest->io_source = sd_event_source_unref(guest->io_source);
+	guest->retry_source = sd_event_source_unref(guest->retry_source);
+	uplink_free(guest->uplink);
+	free(guest->dialog);
+	free(guest->hello);
+}
+
+void guest_link_renew(struct guest *guest, const char *reason)
+{
+	if (uplink_state(guest->uplink) == UPLINK_DOWN)
+		return; /* a try is due anyway */
+	log_info("connecting anew: %s", reason);
+	say_bye(guest, BYE_SHUTDOWN, reason);
+	hang_up(guest);
+	retry_after(guest, 0);
+}
+
+void guest_link_check(struct guest *guest, uint64_t now_usec)
+{
+	if (uplink_state(guest->uplink) == UPLINK_DOWN)
+		return;
+	if (uplink_is_stalled(guest->uplink, now_usec)) {
+		log_lost(guest, uplink_state(guest->uplink) == UPLINK_UP ? "the host takes nothing"
+									 : "no answer");
+		give_up(guest);
+	} else if (uplink_state(guest->uplink) == UPLINK_UP &&
+		   dialog_check(guest->dialog, now_usec) == DIALOG_TIMEOUT) {
+		log_lost(guest, "the host is silent");
+		say_bye(guest, BYE_TIMEOUT, "silent");
+		give_up(guest);
+	}
+}
+
+static int send_report(struct guest *guest, uint64_t stamp_usec, uint64_t now_usec)
+{
+	struct message_report report;
+	uint8_t *space = uplink_space(guest->uplink, REPORT_FRAME_MAX);
+
+	reporter_build(guest->reporter, now_usec, &report, guest->records);
+	report.stamp_usec = stamp_usec;
+	report.psi_fields = counters_proc_read_psi(guest->proc, report.psi_usec);
+	return send_frame(guest, report_put(space, REPORT_FRAME_MAX, &report, guest->records));
+}
+
+static int send_ping(struct guest *guest, uint64_t now_usec)
+{
+	uint8_t *space = uplink_space(guest->uplink, FRAME_MAX);
+
+	reporter_pinged(guest->reporter, now_usec);
+	return send_frame(guest, ping_put(space, FRAME_MAX, now_usec));
+}
+
+void guest_link_report(struct guest *guest, uint64_t stamp_usec, uint64_t now_usec)
+{
+	int r = 0;
+
+	/* While something waits there is no room promised, and what we'd say would be old. */
+	if (!guest_link_is_streaming(guest) || !uplink_is_clear(guest->uplink))
+		return;
+	switch (reporter_decide(guest->reporter, now_usec)) {
+	case REPORTER_REPORT:
+		r = send_report(guest, stamp_usec, now_usec);
+		break;
+	case REPORTER_PING:
+		r = send_ping(guest, now_usec);
+		break;
+	case REPORTER_NOTHING:
+		break;
+	}
+	if (r < 0) {
+		log_lost(guest, "%s", strerror(-r));
+		give_up(guest);
+	}
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What guest.c and its three parts share. Nobody else includes this. */
+#pragma once
+
+#include "common/log.h"
+#include "guestd/backoff.h"
+#include "guestd/counters_proc.h"
+#include "guestd/cpufreq.h"
+#include "guestd/dialog.h"
+#include "guestd/estimate.h"
+#include "guestd/guest.h"
+#include "guestd/reporter.h"
+
+struct guest {
+	struct guest_options options;
+	struct guest_config config;
+	sd_event *event;
+
+	/* guest.c: the tick */
+	sd_event_source *tick_source, *signal_source[3];
+	struct counters_proc *proc;
+	struct estimator *estimator;
+	struct reporter *reporter;
+	struct cpumask cpus; /* of the last sample */
+	unsigned lacks_logged;
+	unsigned quiet_samples; /* since the last busy one */
+	struct ratelimit sample_limit;
+	struct counters *counters;
+	struct report_vcpu *records; /* PROTO_CPUS_MAX */
+
+	/* guest_link.c: the connection */
+	sd_event_source *io_source, *retry_source;
+	struct uplink *uplink;
+	struct dialog *dialog;
+	struct message_hello *hello;
+	struct cpumask hello_cpus; /* that the host was told of */
+	struct backoff backoff;
+	bool hello_sent;
+	uint64_t streaming_usec;    /* since when */
+	bool link_known, link_good; /* what the log says of it */
+	char link_reason[256];
+	struct ratelimit link_limit;
+
+	/* guest_cpufreq.c */
+	struct cpufreq *cpufreq;
+	bool cpufreq_off; /* an earlier run's settings couldn't be given back */
+	struct governor governor;
+	uint64_t refreshed_usec;
+	uint16_t scale1024[CPUMASK_CPUS];
+	struct ratelimit cpufreq_limit;
+};
+
+uint64_t guest_now_usec(void);
+
+/* Samples, reports and sets the next time for it, now rather than at that time. */
+void guest_tick(struct guest *guest);
+
+/* -- guest_link.c -- */
+int guest_link_init(struct guest *guest);
+void guest_link_done(struct guest *guest);
+bool guest_link_is_streaming(const struct guest *guest);
+
+/* Looks at the deadlines. */
+void guest_link_check(struct guest *guest, uint64_t now_usec);
+
+/* Sends what is due. */
+void guest_link_report(struct guest *guest, uint64_t stamp_usec, uint64_t now_usec);
+
+/* Drops the connection, if any, and connects anew at once. */
+void guest_link_renew(struct guest *guest, const char *reason);
+
+/* -- guest_cpufreq.c -- */
+int guest_cpufreq_init(struct guest *guest);
+void guest_cpufreq_done(struct guest *guest);
+
+/* Other CPUs, or other settings. */
+void guest_cpufreq_rescan(struct guest *guest);
+
+/* Writes the speeds that have changed. */
+void guest_cpufreq_govern(struct guest *guest, uint64_t now_usec);
+
+/* FEEDBACK came. */
+void guest_cpufreq_feed(struct guest *guest, const struct message_feedback *feedback,
+			uint64_t now_usec);
+
+enum hello_cpufreq guest_cpufreq_state(const struct guest *guest);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A door: who this guest and its CPUs are, for HELLO. */
+#include "guestd/identity.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "common/macro.h"
+#include "common/parse.h"
+#include "common/rootfs.h"
+
+#define UUID_TEXT 36U
+
+/* "apicid\t\t: 3": whether the line has this key, and its number. */
+static bool get_number(const char *line, const char *key, uint64_t *ret)
+{
+	size_t n = strlen(key);
+
+	if (strncmp(line, key, n) != 0)
+		return false;
+	line += n + strspn(line + n, " \t");
+	if (*line++ != ':')
+		return false;
+	return parse_column_u64(&line, ret) == 0;
+}
+
+static void set_id(struct message_hello *hello, uint64_t cpu, uint64_t id)
+{
+	for (unsigned i = 0; i < hello->n_cpus; i++)
+		if (hello->cpu[i].cpu == cpu)
+			hello->cpu[i].id = id;
+}
+
+void identity_read_cpus(int root_fd, const struct cpumask *cpus, struct message_hello *ret)
+{
+	uint64_t cpu = UINT64_MAX, id;
+	_cleanup_fclose_ FILE *file = NULL;
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+	int fd;
+
+	ret->n_cpus = 0;
+	CPUMASK_FOREACH(i, cpus)
+	ret->cpu[ret->n_cpus++] = (struct hello_cpu){.cpu = i, .id = UINT64_MAX};
+	fd = openat(root_fd, "proc/cpuinfo", O_RDONLY | O_CLOEXEC);
+	file = fd < 0 ? NULL : fdopen(fd, "r");
+	if (!file)
+		return;
+	while (getline(&line, &size, file) >= 0)
+		if (!get_number(line, "processor", &cpu) && get_number(line, "apicid", &id))
+			set_id(ret, cpu, id);
+}
+
+static int hex_value(char c)
+{
+	if (isdigit((unsigned char)c))
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int identity_read_boot_id(int root_fd, uint8_t ret[16])
+{
+	char text[UUID_TEXT + 2];
+	uint8_t id[16];
+	unsigned digits = 0;
+	int n = rootfs_read_line(root_fd, "proc/sys/kernel/random/boot_id", text, sizeof(text));
+
+	if (n < 0)
+		return n;
+	if (n != (int)UUID_TEXT)
+		return -EBADMSG;
+	for (unsigned i = 0; i < UUID_TEXT; i++) {
+		int value = hex_value(text[i]);
+
+		if (i == 8 || i == 13 || i == 18 || i == 23) {
+			if (text[i] != '-')
+				return -EBADMSG;
+			continue;
+		}
+		if (value < 0)
+			return -EBADMSG;
+		id[digits / 2] = (uint8_t)(digits % 2 ? id[digits / 2] | value : value << 4);
+		digits++;
+	}
+	memcpy(ret, id, sizeof(id));
+	return 0;
+}
+
+bool identity_follows_cpufreq(void)
+{
+#if defined(__aarch64__) || defined(__arm__)
+	return true;
+#else
+	return false;
+#endif
+}

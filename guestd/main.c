@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vmfreq-guestd: the arguments and the settings, and nothing else. */
+#include <getopt.h>
+#include <string.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+
+#include "common/config.h"
+#include "common/log.h"
+#include "common/macro.h"
+#include "common/rootfs.h"
+#include "guestd/cpufreq.h"
+#include "guestd/guest.h"
+#include "guestd/identity.h"
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/etc"
+#endif
+
+struct arguments {
+	const char *config_path, *root;
+	bool restore, done;
+};
+
+static void print_help(void)
+{
+	printf("vmfreq-guestd [OPTION]...\n"
+	       "Tells the host how busy each vCPU is, and sets the guest's cpufreq to what the "
+	       "host\n"
+	       "delivers.\n\n"
+	       "  -c, --config FILE      the settings (" SYSCONFDIR "/vmfreq.conf)\n"
+	       "      --root DIR         the directory that stands for / (for tests)\n"
+	       "      --restore          give back what a killed run left behind, and exit\n"
+	       "      --log-level LEVEL  error, warning, notice, info or debug (info)\n"
+	       "  -h, --help             this text\n"
+	       "      --version          the version\n\n"
+	       "Exit codes: 0 good, 1 failed, 64 wrong arguments, 78 wrong settings.\n");
+}
+
+static int set_log_level(const char *name)
+{
+	static const struct {
+		const char *name;
+		int level;
+	} levels[] = {{"error", LOG_ERR},
+		      {"warning", LOG_WARNING},
+		      {"notice", LOG_NOTICE},
+		      {"info", LOG_INFO},
+		      {"debug", LOG_DEBUG}};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(levels); i++)
+		if (strcmp(levels[i].name, name) == 0) {
+			log_set_level(levels[i].level);
+			return 0;
+		}
+	fprintf(stderr,
+		"vmfreq-guestd: '%s' is no log level: use error, warning, notice, info or "
+		"debug\n",
+		name);
+	return EX_USAGE;
+}
+
+/* 0, or EX_USAGE. */
+static int parse_arguments(int argc, char **argv, struct arguments *ret)
+{
+	enum { OPTION_ROOT = 256, OPTION_RESTORE, OPTION_LOG_LEVEL, OPTION_VERSION };
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"root", required_argument, NULL, OPTION_ROOT},
+		{"restore", no_argument, NULL, OPTION_RESTORE},
+		{"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, OPTION_VERSION},
+		{}};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) >= 0)
+		switch (c) {
+		case 'c':
+			ret->config_path = optarg;
+			break;
+		case OPTION_ROOT:
+			ret->root = optarg;
+			break;
+		case OPTION_RESTORE:
+			ret->restore = true;
+			break;
+		case OPTION_LOG_LEVEL:
+			if (set_log_level(optarg) != 0)
+				return EX_USAGE;
+			break;
+		case 'h':
+			print_help();
+			ret->done = true;
+			return 0;
+		case OPTION_VERSION:
+			puts("vmfreq-guestd " PACKAGE_VERSION);
+			ret->done = true;
+			return 0;
+		default:
+			return EX_USAGE;
+		}
+	if (optind == argc)
+		return 0;
+	fprintf(stderr, "vmfreq-guestd: '%s' is one argument too many\n", argv[optind]);
+	return EX_USAGE;
+}
+
+static int restore(int root_fd)
+{
+	unsigned left = 0;
+	int r = cpufreq_recover(root_fd, &left);
+
+	if (r < 0) {
+		log_error("cpufreq can't be given back: %s", strerror(-r));
+		return EXIT_FAILURE;
+	}
+	if (r > 0 || left > 0)
+		log_info("cpufreq: gave back %d policies, left %u that others have changed", r,
+			 left);
+	return EXIT_SUCCESS;
+}
+
+DEFINE_CLEANUP(struct guest *, guest_free)
+
+static int run(const struct arguments *arguments, int root_fd)
+{
+	const struct guest_options options = {
+		.root_fd = root_fd,
+		.config_path = arguments->config_path,
+		.open = uplink_open_vsock,
+		.follows_cpufreq = identity_follows_cpufreq(),
+	};
+	_cleanup_(guest_freep) struct guest *guest = NULL;
+	struct guest_config config;
+
+	if (config_load(arguments->config_path, guest_config_keys, guest_config_keys_n, &config,
+			sizeof(config), guest_complain, NULL) < 0)
+		return EX_CONFIG;
+	if (guest_new(&options, &config, &guest) < 0)
+		return EXIT_FAILURE;
+	sd_notify(false, "READY=1");
+	return sd_event_loop(guest_event(guest)) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments arguments = {.config_path = SYSCONFDIR "/vmfreq.conf", .root = "/"};
+	_cleanup_close_ int root_fd = -EBADF;
+	int r = parse_arguments(argc, argv, &arguments);
+
+	if (r != 0 || arguments.done)
+		return r;
+	root_fd = rootfs_open(arguments.root);
+	if (root_fd < 0) {
+		log_error("%s: %s", arguments.root, strerror(-root_fd));
+		return EXIT_FAILURE;
+	}
+	return arguments.restore ? restore(root_fd) : run(&arguments, root_fd);
+}

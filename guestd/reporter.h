@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* When to send what: steps, leases, the explicit zero and the rare PING. Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guestd/estimate.h"
+#include "proto/message.h"
+
+#define REPORTER_PING_USEC UINT64_C(10000000)
+
+struct reporter;
+
+enum reporter_due { REPORTER_NOTHING, REPORTER_REPORT, REPORTER_PING };
+
+/* NULL if there is no memory. */
+struct reporter *reporter_new(void);
+void reporter_free(struct reporter *reporter);
+
+/* lease_usec: how long a report holds, 1 ms to PROTO_LEASE_MAX_MSEC (more is cut to that).
+ * step1024: by how much a CPU's util_est must differ from what was sent to be sent, 1..1024. */
+void reporter_configure(struct reporter *reporter, uint64_t lease_usec, uint32_t step1024);
+
+/* A new connection, made at now_usec: the host knows nothing, the next report has every CPU. */
+void reporter_restart(struct reporter *reporter, uint64_t now_usec);
+
+/* One CPU's newest estimate. freq_scale as in struct report_vcpu. */
+void reporter_put(struct reporter *reporter, unsigned cpu, const struct estimate *estimate,
+		  uint16_t freq_scale);
+
+/* The CPU is no longer there: its demand ends with one zero, and then it is not reported. */
+void reporter_remove(struct reporter *reporter, unsigned cpu);
+
+/* Whether some CPU's demand, as put last, is above zero; a demand below one step counts as zero
+ * until it has been above one. */
+bool reporter_is_busy(const struct reporter *reporter);
+
+/* What should be sent at now_usec:
+ * - REPORT if a CPU rose by a step, fell by two or to zero, became saturated, or was never
+ * reported; or if a third of the lease is over while a demand that was sent is above zero;
+ * - PING if nothing was sent for REPORTER_PING_USEC. */
+enum reporter_due reporter_decide(const struct reporter *reporter, uint64_t now_usec);
+
+/* Puts the report together and takes it as sent at now_usec: call it only if it will be. It has
+ * every CPU that differs by a quarter step or more, for a record costs little once there is a
+ * frame. vcpus has room for PROTO_CPUS_MAX. ret->psi_* and stamp_usec are left to the caller. */
+void reporter_build(struct reporter *reporter, uint64_t now_usec, struct message_report *ret,
+		    struct report_vcpu *vcpus);
+
+/* A PING was sent. */
+void reporter_pinged(struct reporter *reporter, uint64_t now_usec);
