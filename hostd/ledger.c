@@ -1,0 +1,661 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every setting of the host that we change goes through here, so that all of them can be put back.
+ *
+ * Each entry has at most three values in the file: what was there before us, and the last two that
+ * were noted as ours. The rule that makes a crash harmless: the note comes before the write, and the
+ * last two notes are always what stands there and what comes next. */
+#include "hostd/ledger.h"
+
+#include <string.h>
+
+#include "common/fault.h"
+#include "common/macro.h"
+#include "hostd/ledger_file.h"
+
+/* A value in a buffer that is kept when the value changes. */
+struct slot {
+	char *text;
+	size_t size;
+	bool set;
+};
+
+/* ours and before are the last two notes in the file. Unless `uncertain`, ours is what stands there
+ * by our hand. */
+struct ledger_entry {
+	char *name;
+	const struct setting_ops *ops;
+	struct slot prior, ours, before;
+	bool uncertain; /* which of the three stands there isn't known: a crash, or a failed call */
+};
+
+struct ledger {
+	const struct setting_ops *ops;
+	size_t n_ops;
+	const struct backend *backend;
+	struct ledger_file *file;      /* NULL in a dry run */
+	struct ledger_entry **entries; /* in the order of their names */
+	size_t n_entries, entries_size;
+	char value[SETTING_VALUE_MAX];
+	char seen[SETTING_VALUE_MAX];
+};
+
+/* A ledger that acts and one that only pretends differ in these. The first three are for the
+ * setting, the others for the file. */
+struct backend {
+	int (*read)(const struct ledger_entry *entry, char *value, size_t size);
+	int (*write)(const struct ledger_entry *entry, const char *value);
+	int (*restore)(const struct ledger_entry *entry, const char *value);
+	int (*note)(struct ledger *ledger, const struct ledger_entry *entry, const char *value,
+		    bool with_prior);
+	void (*forget)(struct ledger *ledger, const struct ledger_entry *entry);
+};
+
+enum ledger_verdict ledger_judge(const char *current, const char *prior, const char *ours,
+				 const char *ours_before)
+{
+	if (ours && strcmp(current, ours) == 0)
+		return LEDGER_RESTORE;
+	if (ours_before && strcmp(current, ours_before) == 0)
+		return LEDGER_RESTORE;
+	if (prior && strcmp(current, prior) == 0)
+		return LEDGER_SAME;
+	return LEDGER_THEIRS;
+}
+
+/* -- slots -------------------------------------------------------------------------------------- */
+
+static int slot_reserve(struct slot *slot, size_t length)
+{
+	size_t size = MAX(length + 1, 16U);
+	char *text;
+
+	if (slot->size > length)
+		return 0;
+	text = realloc(slot->text, size);
+	if (!text)
+		return -ENOMEM;
+	slot->text = text;
+	slot->size = size;
+	return 0;
+}
+
+static int slot_set(struct slot *slot, const char *value)
+{
+	size_t length = strlen(value);
+	int r = slot_reserve(slot, length);
+
+	if (r < 0)
+		return r;
+	memcpy(slot->text, value, length + 1);
+	slot->set = true;
+	return 0;
+}
+
+static const char *slot_get(const struct slot *slot)
+{
+	return slot->set ? slot->text : NULL;
+}
+
+static bool slot_is(const struct slot *slot, const char *value)
+{
+	return slot->set && strcmp(slot->text, value) == 0;
+}
+
+static void slot_swap(struct slot *a, struct slot *b)
+{
+	struct slot t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+/* -- the two backends --------------------------------------------------------------------------- */
+
+static int host_read(const struct ledger_entry *entry, char *value, size_t size)
+{
+	return entry->ops->read(entry->ops->userdata, strchr(entry->name, ':') + 1, value, size);
+}
+
+static int host_write(const struct ledger_entry *entry, const char *value)
+{
+	return entry->ops->write(entry->ops->userdata, strchr(entry->name, ':') + 1, value);
+}
+
+static int host_restore(const struct ledger_entry *entry, const char *value)
+{
+	if (!entry->ops->restore)
+		return host_write(entry, value);
+	return entry->ops->restore(entry->ops->userdata, strchr(entry->name, ':') + 1, value);
+}
+
+static int file_note(struct ledger *ledger, const struct ledger_entry *entry, const char *value,
+		     bool with_prior)
+{
+	int r = ledger_file_begin(ledger->file);
+
+	if (r < 0)
+		return r;
+	if (with_prior)
+		ledger_file_add(ledger->file, "prior", entry->name, entry->prior.text);
+	ledger_file_add(ledger->file, "ours", entry->name, value);
+	return ledger_file_commit(ledger->file);
+}
+
+static void file_forget(struct ledger *ledger, const struct ledger_entry *entry)
+{
+	if (ledger_file_begin(ledger->file) >= 0) {
+		ledger_file_add(ledger->file, "done", entry->name, NULL);
+		if (ledger_file_commit(ledger->file) >= 0)
+			return;
+	}
+	ledger_file_spoil(ledger->file);
+}
+
+static const struct backend backend_host = {
+	.read = host_read,
+	.write = host_write,
+	.restore = host_restore,
+	.note = file_note,
+	.forget = file_forget,
+};
+
+/* Reads what is there, and from our first change on what would be there. */
+static int dry_read(const struct ledger_entry *entry, char *value, size_t size)
+{
+	int r = host_read(entry, value, size);
+
+	if (r < 0 || !entry->ours.set)
+		return r;
+	if (strlen(entry->ours.text) >= size)
+		return -ENOBUFS;
+	strcpy(value, entry->ours.text);
+	return 0;
+}
+
+static int dry_write(const struct ledger_entry *entry _unused_, const char *value _unused_)
+{
+	return 0;
+}
+
+static int dry_note(struct ledger *ledger _unused_, const struct ledger_entry *entry _unused_,
+		    const char *value _unused_, bool with_prior _unused_)
+{
+	return 0;
+}
+
+static void dry_forget(struct ledger *ledger _unused_, const struct ledger_entry *entry _unused_)
+{
+}
+
+static const struct backend backend_dry = {
+	.read = dry_read,
+	.write = dry_write,
+	.restore = dry_write,
+	.note = dry_note,
+	.forget = dry_forget,
+};
+
+/* -- entries ------------------------------------------------------------------------------------ */
+
+static struct ledger_entry *entry_free(struct ledger_entry *entry)
+{
+	if (!entry)
+		return NULL;
+	free(entry->prior.text);
+	free(entry->ours.text);
+	free(entry->before.text);
+	free(entry->name);
+	free(entry);
+	return NULL;
+}
+DEFINE_CLEANUP(struct ledger_entry *, entry_free)
+
+/* The index of a name, or where it would be. */
+static bool find(const struct ledger *ledger, const char *name, size_t *ret_index)
+{
+	size_t low = 0, high = ledger->n_entries;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(ledger->entries[middle]->name, name);
+
+		if (order == 0) {
+			*ret_index = middle;
+			return true;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*ret_index = low;
+	return false;
+}
+
+static const struct setting_ops *find_ops(const struct ledger *ledger, const char *name)
+{
+	for (size_t i = 0; i < ledger->n_ops; i++) {
+		size_t length = strlen(ledger->ops[i].kind);
+
+		if (strncmp(name, ledger->ops[i].kind, length) == 0 && name[length] == ':')
+			return &ledger->ops[i];
+	}
+	return NULL;
+}
+
+static int reserve_entry(struct ledger *ledger)
+{
+	size_t size = ledger->entries_size ? 2 * ledger->entries_size : 64;
+	struct ledger_entry **entries;
+
+	if (ledger->n_entries < ledger->entries_size)
+		return 0;
+	entries = reallocarray(ledger->entries, size, sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	ledger->entries = entries;
+	ledger->entries_size = size;
+	return 0;
+}
+
+int ledger_entry(struct ledger *ledger, const char *name, struct ledger_entry **ret)
+{
+	_cleanup_(entry_freep) struct ledger_entry *entry = NULL;
+	const struct setting_ops *ops = find_ops(ledger, name);
+	size_t index, length = strlen(name);
+
+	if (length >= SETTING_NAME_MAX)
+		return -ENAMETOOLONG;
+	if (!ops || strchr(name, '\n'))
+		return -EINVAL;
+	if (find(ledger, name, &index)) {
+		*ret = ledger->entries[index];
+		return 0;
+	}
+	entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		return -ENOMEM;
+	entry->ops = ops;
+	entry->name = malloc(length + 1);
+	if (!entry->name || reserve_entry(ledger) < 0)
+		return -ENOMEM;
+	memcpy(entry->name, name, length + 1);
+	memmove(ledger->entries + index + 1, ledger->entries + index,
+		(ledger->n_entries - index) * sizeof(*ledger->entries));
+	ledger->n_entries++;
+	*ret = ledger->entries[index] = TAKE_PTR(entry);
+	return 0;
+}
+
+static void remove_entry(struct ledger *ledger, struct ledger_entry *entry)
+{
+	size_t index;
+
+	if (!find(ledger, entry->name, &index))
+		return;
+	ledger->n_entries--;
+	memmove(ledger->entries + index, ledger->entries + index + 1,
+		(ledger->n_entries - index) * sizeof(*ledger->entries));
+	entry_free(entry);
+}
+
+/* -- changing ----------------------------------------------------------------------------------- */
+
+/* The value that comes after ours: *entry is as if it had been written last. The buffer that it goes
+ * to has been reserved. */
+static void push_ours(struct ledger_entry *entry, const char *value)
+{
+	if (value != entry->before.text)
+		(void)slot_set(&entry->before, value);
+	slot_swap(&entry->before, &entry->ours);
+}
+
+/* Notes that `value` is what we are about to write, and the prior value before it if with_prior. On
+ * failure nothing has changed. */
+static int note(struct ledger *ledger, struct ledger_entry *entry, const char *value,
+		bool with_prior)
+{
+	int r = slot_reserve(&entry->before, strlen(value));
+
+	if (r >= 0)
+		r = ledger->backend->note(ledger, entry, value, with_prior);
+	if (r < 0)
+		return r;
+	push_ours(entry, value);
+	return 0;
+}
+
+/* Whether a setting that reads `current` may be one where we wrote the slot's value. */
+static bool seen_as(struct ledger *ledger, const struct ledger_entry *entry,
+		    const struct slot *slot, const char *current)
+{
+	const struct setting_ops *ops = entry->ops;
+
+	if (!slot->set)
+		return false;
+	if (slot_is(slot, current))
+		return true;
+	return ops->expect &&
+	       ops->expect(ops->userdata, strchr(entry->name, ':') + 1, slot->text, ledger->seen,
+			   sizeof(ledger->seen)) >= 0 &&
+	       strcmp(ledger->seen, current) == 0;
+}
+
+/* The judgement over what is read now. A value of ours that is the prior one needs no restoring; one
+ * that only looks the same at the moment, since CPUs have left, does. */
+static enum ledger_verdict verdict_of(struct ledger *ledger, const struct ledger_entry *entry,
+				      const char *current)
+{
+	const struct slot *slots[] = {&entry->ours, &entry->before};
+	const char *mine[] = {NULL, NULL};
+
+	for (size_t i = 0; i < ARRAY_SIZE(slots); i++)
+		if (slots[i]->set && !slot_is(slots[i], entry->prior.text) &&
+		    seen_as(ledger, entry, slots[i], current))
+			mine[i] = current;
+	return ledger_judge(current,
+			    seen_as(ledger, entry, &entry->prior, current) ? current
+									   : entry->prior.text,
+			    mine[0], mine[1]);
+}
+
+/* Finds out which of the values stands there, and notes it as the last one, so that the last two
+ * notes are always what stands there and what comes next. */
+static int settle(struct ledger *ledger, struct ledger_entry *entry)
+{
+	int r = ledger->backend->read(entry, ledger->value, sizeof(ledger->value));
+
+	if (r < 0)
+		return r;
+	if (!seen_as(ledger, entry, &entry->ours, ledger->value)) {
+		const char *stands = entry->prior.text;
+
+		if (verdict_of(ledger, entry, ledger->value) == LEDGER_THEIRS)
+			return -ESTALE;
+		if (seen_as(ledger, entry, &entry->before, ledger->value))
+			stands = entry->before.text;
+		r = note(ledger, entry, stands, false);
+		if (r < 0)
+			return r;
+	}
+	entry->uncertain = false;
+	return 0;
+}
+
+/* Reads what is there before our first change: 1 if it is `value` already, and 0 with the entry's
+ * prior set if not. */
+static int read_prior(struct ledger *ledger, struct ledger_entry *entry, const char *value)
+{
+	int r = ledger->backend->read(entry, ledger->value, sizeof(ledger->value));
+
+	if (r < 0)
+		return r;
+	if (strcmp(ledger->value, value) == 0)
+		return 1;
+	return slot_set(&entry->prior, ledger->value);
+}
+
+int ledger_set(struct ledger *ledger, struct ledger_entry *entry, const char *value)
+{
+	bool first = !entry->prior.set;
+	int r;
+
+	if (strlen(value) >= SETTING_VALUE_MAX)
+		return -ENAMETOOLONG;
+	if (first) {
+		r = read_prior(ledger, entry, value);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	} else if (entry->uncertain) {
+		r = settle(ledger, entry);
+		if (r < 0)
+			return r;
+	}
+	if (slot_is(&entry->ours, value))
+		return 0;
+	r = note(ledger, entry, value, first);
+	if (r < 0) {
+		entry->prior.set = !first;
+		return r;
+	}
+	r = ledger->backend->write(entry, value);
+	entry->uncertain = r < 0;
+	return r < 0 ? r : 1;
+}
+
+int ledger_verify(struct ledger *ledger, struct ledger_entry *entry)
+{
+	int r;
+
+	if (!entry->ours.set)
+		return 1;
+	r = ledger->backend->read(entry, ledger->value, sizeof(ledger->value));
+	if (r < 0)
+		return r;
+	if (seen_as(ledger, entry, &entry->ours, ledger->value))
+		return 1;
+	return entry->uncertain && verdict_of(ledger, entry, ledger->value) != LEDGER_THEIRS;
+}
+
+/* -- putting back ------------------------------------------------------------------------------- */
+
+void ledger_release(struct ledger *ledger, struct ledger_entry *entry)
+{
+	bool changed = entry->prior.set;
+
+	/* Not in the entry any more when the file is written anew. */
+	entry->prior.set = false;
+	if (changed)
+		ledger->backend->forget(ledger, entry);
+	remove_entry(ledger, entry);
+}
+
+/* Puts one back, and says which number of the tally it counts for; NULL if there was nothing to do. */
+static unsigned *put_back(struct ledger *ledger, struct ledger_entry *entry,
+			  struct ledger_tally *tally)
+{
+	int r;
+
+	if (!entry->prior.set)
+		return NULL;
+	r = ledger->backend->read(entry, ledger->value, sizeof(ledger->value));
+	if (r < 0)
+		return fault_of(r) == FAULT_GONE ? &tally->gone : &tally->failed;
+	switch (verdict_of(ledger, entry, ledger->value)) {
+	case LEDGER_SAME:
+		return &tally->same;
+	case LEDGER_THEIRS:
+		return &tally->theirs;
+	case LEDGER_RESTORE:
+		break;
+	}
+	r = ledger->backend->restore(entry, entry->prior.text);
+	if (r > 0)
+		return &tally->nearly;
+	if (r == 0)
+		return &tally->restored;
+	entry->uncertain = true;
+	return fault_of(r) == FAULT_GONE ? &tally->gone : &tally->failed;
+}
+
+void ledger_restore(struct ledger *ledger, struct ledger_entry *entry, struct ledger_tally *tally)
+{
+	unsigned *count = put_back(ledger, entry, tally);
+
+	if (count)
+		(*count)++;
+	if (count != &tally->failed)
+		ledger_release(ledger, entry);
+}
+
+void ledger_restore_all(struct ledger *ledger, struct ledger_tally *tally)
+{
+	unsigned failed_before = tally->failed;
+
+	for (int pass = 0; pass < 2; pass++) {
+		tally->failed = failed_before;
+		for (size_t i = ledger->n_entries; i-- > 0;)
+			ledger_restore(ledger, ledger->entries[i], tally);
+		if (tally->failed == failed_before)
+			break;
+	}
+}
+
+/* -- the file's view ---------------------------------------------------------------------------- */
+
+static int load_prior(struct ledger *ledger, const char *name, const char *value)
+{
+	struct ledger_entry *entry;
+	int r = ledger_entry(ledger, name, &entry);
+
+	if (r < 0)
+		return r == -ENOMEM ? r : -EBADMSG;
+	entry->ours.set = entry->before.set = false;
+	entry->uncertain = true;
+	return slot_set(&entry->prior, value);
+}
+
+static int load_ours(struct ledger *ledger, const char *name, const char *value)
+{
+	struct ledger_entry *entry;
+	size_t index;
+	int r;
+
+	if (!find(ledger, name, &index))
+		return -EBADMSG;
+	entry = ledger->entries[index];
+	r = slot_reserve(&entry->before, strlen(value));
+	if (r < 0)
+		return r;
+	push_ours(entry, value);
+	return 0;
+}
+
+static int load_record(void *userdata, const char *verb, const char *name, const char *value)
+{
+	struct ledger *ledger = userdata;
+	size_t index;
+
+	if (strcmp(verb, "prior") == 0 && value)
+		return load_prior(ledger, name, value);
+	if (strcmp(verb, "ours") == 0 && value)
+		return load_ours(ledger, name, value);
+	if (strcmp(verb, "done") != 0 || value)
+		return -EBADMSG;
+	if (find(ledger, name, &index))
+		remove_entry(ledger, ledger->entries[index]);
+	return 0;
+}
+
+static void dump_records(void *userdata, struct ledger_file *file)
+{
+	const struct ledger *ledger = userdata;
+
+	for (size_t i = 0; i < ledger->n_entries; i++) {
+		const struct ledger_entry *entry = ledger->entries[i];
+
+		if (!entry->prior.set)
+			continue;
+		ledger_file_add(file, "prior", entry->name, entry->prior.text);
+		if (entry->before.set)
+			ledger_file_add(file, "ours", entry->name, entry->before.text);
+		if (entry->ours.set)
+			ledger_file_add(file, "ours", entry->name, entry->ours.text);
+	}
+}
+
+/* -- opening and closing ------------------------------------------------------------------------ */
+
+/* Whether the next run has to know anything. */
+static bool has_changed(const struct ledger *ledger)
+{
+	for (size_t i = 0; i < ledger->n_entries; i++)
+		if (ledger->entries[i]->prior.set)
+			return true;
+	return false;
+}
+
+struct ledger *ledger_close(struct ledger *ledger)
+{
+	if (!ledger)
+		return NULL;
+	if (ledger->file && !has_changed(ledger))
+		ledger_file_remove(ledger->file);
+	ledger_file_close(ledger->file);
+	for (size_t i = 0; i < ledger->n_entries; i++)
+		entry_free(ledger->entries[i]);
+	free(ledger->entries);
+	free(ledger);
+	return NULL;
+}
+
+static struct ledger *ledger_new(const struct setting_ops *ops, size_t n_ops,
+				 const struct backend *backend)
+{
+	struct ledger *ledger = calloc(1, sizeof(*ledger));
+
+	if (!ledger)
+		return NULL;
+	ledger->ops = ops;
+	ledger->n_ops = n_ops;
+	ledger->backend = backend;
+	return ledger;
+}
+
+int ledger_open(const char *path, const char *boot_id, const struct setting_ops *ops, size_t n_ops,
+		struct ledger **ret)
+{
+	struct ledger *ledger = ledger_new(ops, n_ops, &backend_host);
+	struct ledger_file_user user = {load_record, dump_records, ledger};
+	int r;
+
+	if (!ledger)
+		return -ENOMEM;
+	r = ledger_file_open(path, boot_id, &user, &ledger->file);
+	if (r < 0) {
+		ledger_close(ledger);
+		return r;
+	}
+	*ret = ledger;
+	return 0;
+}
+
+int ledger_open_dry(const struct setting_ops *ops, size_t n_ops, struct ledger **ret)
+{
+	struct ledger *ledger = ledger_new(ops, n_ops, &backend_dry);
+
+	if (!ledger)
+		return -ENOMEM;
+	*ret = ledger;
+	return 0;
+}
+
+const char *ledger_prior(const struct ledger_entry *entry)
+{
+	return slot_get(&entry->prior);
+}
+
+const char *ledger_ours(const struct ledger_entry *entry)
+{
+	return slot_get(&entry->ours);
+}
+
+const char *ledger_name(const struct ledger_entry *entry)
+{
+	return entry->name;
+}
+
+size_t ledger_count(const struct ledger *ledger)
+{
+	return ledger->n_entries;
+}
+
+struct ledger_entry *ledger_at(const struct ledger *ledger, size_t index)
+{
+	return index < ledger->n_entries ? ledger->entries[index] : NULL;
+}
+
+size_t ledger_damaged(const struct ledger *ledger)
+{
+	return ledger->file ? ledger_file_damaged(ledger->file) : 0;
+}
