@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "common/macro.h"
 #include "common/parse.h"
@@ -335,24 +336,32 @@ static void apply_file(struct loading *loading, const dictionary *file, void *co
 	}
 }
 
+/* Whether the file can be read. iniparser reads a directory as an empty file. */
+static int check_file(const char *path)
+{
+	struct stat status;
+
+	if (access(path, R_OK) < 0 || stat(path, &status) < 0)
+		return -errno;
+	return S_ISDIR(status.st_mode) ? -EISDIR : 0;
+}
+
 int config_load(const char *path, const struct config_key *table, size_t n_keys, void *config,
 		size_t config_size, config_complain_t complain_cb, void *userdata)
 {
 	struct loading loading = {path, table, n_keys, complain_cb, userdata, false};
 	_cleanup_dictionary_ dictionary *file = NULL;
 	_cleanup_free_ void *fresh = calloc(1, config_size);
+	int r = check_file(path);
 
 	if (!fresh)
 		return -ENOMEM;
 	config_defaults(table, n_keys, fresh);
-	if (access(path, R_OK) < 0) {
-		int r = -errno;
-
-		if (r != -ENOENT) {
-			complain(&loading, true, 0, "can't be read: %s", strerror(-r));
-			return r;
-		}
-	} else {
+	if (r < 0 && r != -ENOENT) {
+		complain(&loading, true, 0, "can't be read: %s", strerror(-r));
+		return r;
+	}
+	if (r == 0) {
 		file = load_file(&loading);
 		if (!file)
 			return -EINVAL;
