@@ -122,14 +122,26 @@ static int get_hello_fields(const uint8_t *p, size_t left, struct message_hello 
 	return 0;
 }
 
+/* Fields that don't come are 0 or empty. The CPUs are left: they are 16 KiB, and n_cpus says all. */
+static void clear_hello(struct message_hello *ret)
+{
+	ret->fields = 0;
+	ret->signal = 0;
+	ret->cpufreq = CPUFREQ_NONE;
+	ret->invariant = false;
+	memset(ret->boot_id, 0, sizeof(ret->boot_id));
+	ret->lease_max_msec = 0;
+	ret->agent[0] = '\0';
+	ret->n_cpus = 0;
+}
+
 int hello_parse(const struct frame *frame, struct message_hello *ret)
 {
 	if (frame->type != MESSAGE_HELLO || frame->size < HELLO_FIXED)
 		return -EBADMSG;
 	ret->major = frame->payload[0];
 	ret->minor = frame->payload[1];
-	ret->fields = 0;
-	ret->n_cpus = 0;
+	clear_hello(ret);
 	if (ret->major != PROTO_MAJOR)
 		return -EPROTONOSUPPORT;
 	if (get_u16(frame->payload + 2) != 0)
