@@ -35,6 +35,8 @@
 #define HALF_LIFE     32 /* periods */
 #define IOWAIT_MEMORY (250 * USEC_PER_MSEC * NSEC_PER_USEC)
 #define STIR_NSEC     (32 * USEC_PER_MSEC * NSEC_PER_USEC)
+#define BEHIND_MAX    (USEC_PER_SEC * NSEC_PER_USEC)
+#define FULL_1024     1002U /* (LOAD_AVG_MAX - 1024) / LOAD_AVG_MAX: the kernel takes it for full */
 #define SEGMENTS      32U
 #define SATURATED_1024                                                                             \
 	992U /* 31/32: a sample's time is not read in the same instant as its counters */
@@ -54,7 +56,9 @@ struct cpu_state {
 	struct cpu_counters last;
 	uint64_t phase_nsec;   /* idle time passed since /proc/stat's number last moved */
 	uint64_t lead_nsec;    /* credited as busy, and not yet booked by schedstat */
+	uint64_t entry_nsec;   /* of that, in the sample in which the tenant came */
 	uint64_t stolen_nsec;  /* reported by the kernel and not yet taken off */
+	uint64_t behind_nsec;  /* by how much the scaled clock is behind */
 	uint64_t iowait_until; /* the iowait number moved not long ago */
 	uint32_t util;	       /* PELT's average, UTIL_SHIFT */
 	uint32_t peak;	       /* the highest of it, falling at half its speed */
@@ -126,7 +130,7 @@ uint64_t estimate_decay(uint64_t value, uint64_t nsec)
 /* PELT: util = util * y^dt + share * (1 - y^dt) for dt = nsec, of which busy_nsec were busy, spread
  * evenly. The peak falls with half the speed: the memory of a task that pauses or sleeps, as the
  * kernel's util_est is, but by time, for we don't see tasks come and go. */
-static void advance(struct cpu_state *cpu, uint64_t nsec, uint64_t busy_nsec)
+static void average(struct cpu_state *cpu, uint64_t nsec, uint64_t busy_nsec)
 {
 	uint64_t share, kept = estimate_decay(UTIL_ONE, nsec);
 
@@ -174,24 +178,57 @@ static uint32_t window_share(const struct cpu_state *cpu, uint64_t window_nsec)
 	return (uint32_t)(busy * CAPACITY_SCALE / window_nsec);
 }
 
-/* How much of what schedstat booked had not been credited before: takes it off the lead. */
-static uint64_t settle_lead(struct cpu_state *cpu, const struct sample *sample)
-{
-	uint64_t paid = MIN(cpu->lead_nsec, sample->run_nsec);
-	bool switched = sample->run_nsec > 0 || sample->slices > 0 || sample->idle_nsec > 0;
+/* What schedstat booked in a sample, and where it belongs. */
+struct booking {
+	uint64_t here;	   /* ran in this sample */
+	uint64_t age_nsec; /* how long ago the next one ended */
+	/* Ran before, when we took it for idle; below zero: was idle, and taken for busy. */
+	int64_t past;
+};
 
+/* A task leaves that we had seen come and stay. The samples in between were all its own; what is
+ * left of its time is shared by the first sample and this one, in equal parts for all we know. */
+static struct booking book_departure(struct cpu_state *cpu, const struct sample *sample)
+{
+	uint64_t entry = MIN(cpu->entry_nsec, cpu->lead_nsec), between = cpu->lead_nsec - entry;
+	uint64_t ends = sample->run_nsec - MIN(sample->run_nsec, between);
+	uint64_t here = MIN(ends / 2, sample->nsec);
+
+	cpu->lead_nsec = 0;
+	return (struct booking){.here = here,
+				.past = (int64_t)(ends - here) - (int64_t)entry,
+				.age_nsec = between + sample->nsec};
+}
+
+/* Takes what had been credited before off what was booked. */
+static struct booking book(struct cpu_state *cpu, const struct sample *sample)
+{
+	bool switched = sample->run_nsec > 0 || sample->slices > 0 || sample->idle_nsec > 0;
+	uint64_t paid, fresh, here;
+
+	if (cpu->tenant == TENANT_TASK && sample->run_nsec > 0 && sample->slices == 0)
+		return book_departure(cpu, sample);
+	paid = MIN(cpu->lead_nsec, sample->run_nsec);
+	fresh = sample->run_nsec - paid;
+	here = MIN(fresh, sample->nsec);
 	cpu->lead_nsec = switched ? 0 : cpu->lead_nsec - paid;
-	return sample->run_nsec - paid;
+	return (struct booking){.here = here,
+				.past = (int64_t)MIN(fresh - here, INT64_MAX),
+				.age_nsec = sample->nsec};
 }
 
 /* The guess of the idle time in a sample, before /proc/stat's number corrects it. */
-static uint64_t guess_idle(const struct cpu_state *cpu, const struct sample *sample, uint64_t fresh)
+static uint64_t guess_idle(const struct cpu_state *cpu, const struct sample *sample,
+			   uint64_t booked)
 {
-	uint64_t idle = sample->nsec - MIN(sample->nsec, fresh);
+	uint64_t idle = sample->nsec - booked;
 	uint64_t room;
 
+	/* Nothing but /proc/stat: more of the same, until the correction says that it isn't. */
+	if (!sample->has_sched)
+		return sample->nsec * (UTIL_ONE - cpu->util) / UTIL_ONE;
 	/* We ran there ourselves, and that booked whatever ran before us. */
-	if (!sample->has_sched || sample->is_self || sample->run_nsec > 0)
+	if (sample->is_self || sample->run_nsec > 0)
 		return idle;
 	if (sample->slices == 0)
 		return cpu->tenant == TENANT_TASK ? 0 : idle;
@@ -209,7 +246,7 @@ static uint64_t guess_idle(const struct cpu_state *cpu, const struct sample *sam
 /* Keeps the sum of the guesses within one unit of what /proc/stat says, and returns the idle time
  * of this sample. Idle and iowait are rounded each by itself: while iowait moves, there are two. */
 static uint64_t correct_idle(struct cpu_state *cpu, const struct sample *sample, uint64_t guess,
-			     uint64_t excess)
+			     int64_t past)
 {
 	uint64_t bound = COUNTERS_TICK_NSEC, idle, phase;
 
@@ -218,8 +255,10 @@ static uint64_t correct_idle(struct cpu_state *cpu, const struct sample *sample,
 	if (sample->stamp_nsec < cpu->iowait_until)
 		bound *= 2;
 	phase = MIN(cpu->phase_nsec, bound);
-	/* More was booked than fits in: it ran before, when we took it for idle. */
-	phase -= MIN(phase, excess);
+	if (past >= 0)
+		phase -= MIN(phase, (uint64_t)past);
+	else
+		phase = MIN(phase + (uint64_t)-past, bound);
 	idle = guess;
 	phase += guess;
 	if (phase < sample->idle_nsec) {
@@ -263,45 +302,73 @@ static uint64_t take_stolen(struct cpu_state *cpu, const struct sample *sample, 
 	return stolen;
 }
 
-/* The guest kernel's own load tracking counts cycles, not time, where it knows the frequency: a
- * busy piece of time is as long as the scale says, and idle time behind it makes up for the
- * difference; a CPU that never idles gets there all the same, only later (update_rq_clock_pelt()).
- */
-static void apply_scale(uint16_t scale1024, uint64_t *nsec, uint64_t *busy_nsec)
+/* The guest kernel's own load tracking counts cycles, not time, where it knows the frequency: its
+ * clock is slow while the CPU is slow and busy, and catches up when the CPU idles, unless by then
+ * it hadn't idled for so long that the difference says nothing (update_rq_clock_pelt() and
+ * update_idle_rq_clock_pelt()). Changes a piece of time to that clock. */
+static void apply_scale(struct cpu_state *cpu, uint16_t scale1024, uint64_t *nsec,
+			uint64_t *busy_nsec)
 {
-	bool full = *busy_nsec == *nsec;
+	uint64_t idle = *nsec - *busy_nsec, scaled = *busy_nsec * scale1024 / CAPACITY_SCALE;
 
-	*busy_nsec = *busy_nsec * scale1024 / CAPACITY_SCALE;
-	if (full)
-		*nsec = *busy_nsec;
+	cpu->behind_nsec = MIN(cpu->behind_nsec + *busy_nsec - scaled, BEHIND_MAX);
+	*busy_nsec = scaled;
+	*nsec = scaled + idle;
+	if (idle == 0)
+		return;
+	if (cpu->util < UTIL_ONE / CAPACITY_SCALE * FULL_1024)
+		*nsec += cpu->behind_nsec;
+	cpu->behind_nsec = 0;
+}
+
+/* Some of what the average took for idle was busy, or the other way round. */
+static void correct_average(struct cpu_state *cpu, const struct booking *booked)
+{
+	uint64_t nsec = (uint64_t)(booked->past < 0 ? -booked->past : booked->past);
+	uint64_t part = estimate_decay(UTIL_ONE - estimate_decay(UTIL_ONE, nsec), booked->age_nsec);
+
+	if (booked->past < 0)
+		cpu->util -= (uint32_t)MIN(cpu->util, part);
+	else
+		cpu->util = (uint32_t)MIN(cpu->util + part, UTIL_ONE);
+}
+
+/* Time passes for the estimates. */
+static void advance(const struct estimator *estimator, struct cpu_state *cpu, uint16_t scale1024,
+		    uint64_t nsec, uint64_t busy_nsec)
+{
+	apply_scale(cpu, scale1024, &nsec, &busy_nsec);
+	average(cpu, nsec, busy_nsec);
+	remember(cpu, estimator->window_nsec, nsec, busy_nsec);
 }
 
 /* The blend of one CPU's sample; the comment at the top of the file says how and why. */
 static void estimate_cpu(const struct estimator *estimator, struct cpu_state *cpu,
 			 const struct sample *sample)
 {
-	uint64_t fresh = settle_lead(cpu, sample);
-	uint64_t excess = fresh - MIN(fresh, sample->nsec);
-	uint64_t idle = correct_idle(cpu, sample, guess_idle(cpu, sample, fresh), excess);
+	struct booking booked = book(cpu, sample);
+	uint64_t guess = guess_idle(cpu, sample, booked.here);
+	uint64_t idle = correct_idle(cpu, sample, guess, booked.past);
 	uint64_t occupied = sample->nsec - idle;
-	uint64_t ahead = occupied - MIN(occupied, fresh); /* busy, and not booked */
+	uint64_t ahead = occupied - MIN(occupied, booked.here); /* busy, and not booked */
 	uint64_t stolen, nsec, busy, recent;
+	enum tenant tenant = next_tenant(cpu, sample, occupied);
 
-	cpu->tenant = next_tenant(cpu, sample, occupied);
+	if (tenant != cpu->tenant || sample->slices > 0)
+		cpu->entry_nsec = ahead;
+	cpu->tenant = tenant;
 	cpu->lead_nsec += ahead;
 	stolen = take_stolen(cpu, sample, occupied);
 	nsec = sample->nsec - stolen;
 	busy = occupied - stolen;
-	/* What isn't booked is still running: it is the end of the sample. */
-	recent = MIN(ahead, busy);
+	/* What a task has run that holds the CPU still is the end of the sample; of anything else
+	 * we don't know where in it it was. */
+	recent = cpu->tenant == TENANT_TASK ? MIN(ahead, busy) : 0;
 	nsec -= recent;
 	busy -= recent;
-	apply_scale(sample->scale1024, &nsec, &busy);
-	recent = recent * sample->scale1024 / CAPACITY_SCALE;
-	advance(cpu, nsec, busy);
-	advance(cpu, recent, recent);
-	remember(cpu, estimator->window_nsec, nsec, busy);
-	remember(cpu, estimator->window_nsec, recent, recent);
+	advance(estimator, cpu, sample->scale1024, nsec, busy);
+	advance(estimator, cpu, sample->scale1024, recent, recent);
+	correct_average(cpu, &booked);
 	cpu->run_delay_nsec = sample->delay_nsec;
 	cpu->steal_nsec = sample->steal_nsec;
 }
@@ -332,7 +399,8 @@ static int compare(const struct cpu_counters *old, const struct cpu_counters *ne
 static void rebase(struct cpu_state *cpu)
 {
 	cpu->tenant = TENANT_UNKNOWN;
-	cpu->phase_nsec = cpu->lead_nsec = cpu->stolen_nsec = 0;
+	cpu->phase_nsec = cpu->lead_nsec = cpu->entry_nsec = 0;
+	cpu->stolen_nsec = cpu->behind_nsec = 0;
 	cpu->iowait_until = 0;
 	cpu->run_delay_nsec = cpu->steal_nsec = 0;
 	cpu->n_segments = 0;
