@@ -65,7 +65,7 @@ int rootfs_read_u64(int root_fd, const char *path, uint64_t *ret)
 
 int rootfs_write(int root_fd, const char *path, const char *text)
 {
-	_cleanup_close_ int fd = openat(root_fd, path, O_WRONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(root_fd, path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	size_t size = strlen(text);
 	ssize_t n;
 

@@ -83,23 +83,28 @@ static const struct cpus_means cpus_by_cgroup = {"cgroup", cgroup_cpuset_name};
 static void choose_floor(struct actuator *actuator, const struct host_config *config,
 			 const struct topology *topology)
 {
-	int r = uclamp_probe(&actuator->uclamp);
+	const char *obeyed =
+		topology->schedutil ? "uclamp.min"
+				    : "uclamp.min, but not every CPU's governor is schedutil: those "
+				      "frequencies won't follow";
+	int r = 0;
 
 	if (config->actuator == ACTUATOR_OFF) {
 		actuator->floor_reason = "actuator = off";
-	} else if (r == -EOPNOTSUPP) {
-		actuator->floor_reason = "this kernel is built without uclamp (CONFIG_UCLAMP_TASK)";
-	} else if (r < 0) {
-		actuator->floor_reason = "uclamp can't be used: sched_setattr fails";
-	} else {
-		actuator->floor = config->actuator == ACTUATOR_CGROUP ? &floor_by_cgroup
-								      : &floor_by_thread;
-		actuator->floor_reason =
-			topology->schedutil
-				? "uclamp.min"
-				: "uclamp.min, but not every CPU's governor is schedutil: those "
-				  "frequencies won't follow";
+		return;
 	}
+	if (config->actuator == ACTUATOR_CGROUP && topology->uclamp_files)
+		actuator->floor = &floor_by_cgroup;
+	else if (config->actuator != ACTUATOR_CGROUP)
+		r = uclamp_probe(&actuator->uclamp);
+	if (config->actuator != ACTUATOR_CGROUP && r >= 0)
+		actuator->floor = &floor_by_thread;
+	if (actuator->floor)
+		actuator->floor_reason = obeyed;
+	else if (r < 0 && r != -EOPNOTSUPP)
+		actuator->floor_reason = "uclamp can't be used: sched_setattr fails";
+	else
+		actuator->floor_reason = "this kernel is built without uclamp (CONFIG_UCLAMP_TASK)";
 }
 
 static void choose_cpus(struct actuator *actuator, const struct host_config *config,

@@ -39,7 +39,7 @@ struct host {
 	struct topology *topology;
 	struct actuator *actuator;
 	struct inventory *inventory;
-	struct domain **domains; /* as in the inventory */
+	struct domain **domains; /* as in the inventory; NULL while one moves to the next */
 	size_t n_domains;
 	struct caller *callers;
 	size_t n_callers;
@@ -192,7 +192,7 @@ static void notify_status(const struct host *host)
 	size_t connected = 0;
 
 	for (size_t i = 0; i < host->n_domains; i++)
-		connected += host->domains[i]->hello != NULL;
+		connected += host->domains[i] && host->domains[i]->hello;
 	sd_notifyf(0, "STATUS=%zu domains, %zu guests report; floors by %s%s%s", host->n_domains,
 		   connected, actuator_floor_name(host->actuator),
 		   host->options.dry_run ? " (dry run)" : "",
@@ -437,6 +437,8 @@ void host_take_inventory(struct host *host, struct inventory *inventory)
 	host->n_domains = n;
 	inventory_free(host->inventory);
 	host->inventory = inventory;
+	if (host->listen_source)
+		sd_event_source_set_enabled(host->listen_source, SD_EVENT_ON);
 	notify_status(host);
 }
 
@@ -507,6 +509,8 @@ static int on_sighup(_unused_ sd_event_source *source,
 
 static int start_listening(struct host *host)
 {
+	int r;
+
 	host->listen_fd = listener_open((uint32_t)host->config.port);
 	if (host->listen_fd < 0) {
 		log_error("can't listen on vsock port %" PRIu64 ": %s%s", host->config.port,
@@ -515,8 +519,10 @@ static int start_listening(struct host *host)
 							 : " (try: modprobe vhost_vsock)");
 		return host->listen_fd;
 	}
-	return sd_event_add_io(host->event, &host->listen_source, host->listen_fd, EPOLLIN,
-			       on_listen, host);
+	r = sd_event_add_io(host->event, &host->listen_source, host->listen_fd, EPOLLIN, on_listen,
+			    host);
+	/* Who calls before the first inventory waits in the queue: nobody is refused for our haste. */
+	return r < 0 ? r : sd_event_source_set_enabled(host->listen_source, SD_EVENT_OFF);
 }
 
 static int start_virt(struct host *host)
@@ -566,8 +572,13 @@ int host_free(struct host *host)
 		domain_free(host->domains[i]);
 	free(host->domains);
 	inventory_free(host->inventory);
-	host->actuator = actuator_free(host->actuator, &tally);
-	log_tally(&tally, "stopping");
+	if (host->actuator) {
+		host->actuator = actuator_free(host->actuator, &tally);
+		if (tally.failed + tally.theirs > 0)
+			log_tally(&tally, "stopping");
+		else if (!host->options.dry_run)
+			log_info("everything is as it was before");
+	}
 	sd_event_source_disable_unref(host->listen_source);
 	sd_event_source_disable_unref(host->verify_source);
 	sd_event_source_disable_unref(host->sighup_source);

@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* hostd's whole way, from a guest's bytes to the files of its vCPUs' cgroups and back: the real host.c
+ * on a real event loop, over a socketpair with an injected CID, below a made-up root. */
+#include "tests/unit/test.h"
+
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "hostd/host.h"
+#include "proto/message.h"
+
+#define SLICE "sys/fs/cgroup/machine.slice"
+#define SCOPE SLICE "/machine-qemu\\x2d7\\x2dg.scope"
+#define VCPU  SCOPE "/libvirt/vcpu"
+
+#define CID   42U
+#define PORT  700U
+
+struct fixture {
+	char *root, *ledger;
+	sd_event *event;
+	struct host_config config;
+	struct host *host;
+	int guest; /* the guest's end */
+	uint32_t sequence;
+};
+
+/* -- the made-up host -----------------------------------------------------------------------------*/
+
+static void write_thread(const char *root, unsigned tid, const char *cgroup)
+{
+	char path[256], text[512];
+
+	snprintf(text, sizeof(text),
+		 "%u (CPU 0/KVM) S 1 1 1 0 -1 0 0 0 0 0 5 5 0 0 20 0 9 0 %u 0 0 0 0 0 0 0 0 0 0 0 "
+		 "0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+		 tid, 1000 + tid);
+	snprintf(path, sizeof(path), "proc/%u/task/%u/stat", tid, tid);
+	test_write(root, path, text);
+	snprintf(path, sizeof(path), "proc/%u/task/%u/cgroup", tid, tid);
+	snprintf(text, sizeof(text), "0::/%s\n", cgroup + strlen("sys/fs/cgroup/"));
+	test_write(root, path, text);
+	snprintf(path, sizeof(path), "proc/%u/task/%u/status", tid, tid);
+	test_write(root, path, "Name:\tCPU 0/KVM\nCpus_allowed_list:\t0-3\n");
+}
+
+static void write_cgroup(const char *root, const char *cgroup, unsigned tid)
+{
+	char path[512], text[32];
+
+	snprintf(path, sizeof(path), "%s/cpu.uclamp.min", cgroup);
+	test_write(root, path, "0.00\n");
+	snprintf(path, sizeof(path), "%s/cpuset.cpus", cgroup);
+	test_write(root, path, "0-3\n");
+	snprintf(path, sizeof(path), "%s/cpuset.cpus.effective", cgroup);
+	test_write(root, path, "0-3\n");
+	snprintf(path, sizeof(path), "%s/cgroup.threads", cgroup);
+	snprintf(text, sizeof(text), "%u\n", tid);
+	test_write(root, path, tid ? text : "");
+}
+
+static void write_cpus(const char *root)
+{
+	test_write(root, "sys/devices/system/cpu/online", "0-3\n");
+	test_write(root, "sys/devices/system/cpu/possible", "0-3\n");
+	for (unsigned cpu = 0; cpu < 4; cpu++) {
+		static const struct {
+			const char *file, *text;
+		} files[] = {{"cpuinfo_min_freq", "600000\n"}, {"cpuinfo_max_freq", "3000000\n"},
+			     {"scaling_cur_freq", "1800000\n"}, {"scaling_driver", "acpi-cpufreq\n"},
+			     {"scaling_governor", "schedutil\n"}};
+		char path[256], text[8];
+
+		for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+			snprintf(path, sizeof(path), "sys/devices/system/cpu/cpufreq/policy%u/%s",
+				 cpu, files[i].file);
+			test_write(root, path, files[i].text);
+		}
+		snprintf(path, sizeof(path),
+			 "sys/devices/system/cpu/cpufreq/policy%u/related_cpus", cpu);
+		snprintf(text, sizeof(text), "%u\n", cpu);
+		test_write(root, path, text);
+		snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%u/online", cpu);
+		test_write(root, path, "1\n");
+	}
+}
+
+static void write_host(const char *root)
+{
+	write_cpus(root);
+	test_write(root, "proc/sys/kernel/osrelease", "7.3.1-test\n");
+	test_write(root, "proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n");
+	test_write(root, "proc/sys/kernel/sched_util_clamp_min", "1024\n");
+	test_write(root, "sys/fs/cgroup/cgroup.controllers", "cpuset cpu\n");
+	test_write(root, "sys/fs/cgroup/cpuset.cpus.effective", "0-3\n");
+	write_cgroup(root, SLICE, 0);
+	write_cgroup(root, SCOPE, 0);
+	write_cgroup(root, SCOPE "/libvirt", 0);
+	write_cgroup(root, VCPU "0", 1001);
+	write_cgroup(root, VCPU "1", 1002);
+	write_thread(root, 1001, VCPU "0");
+	write_thread(root, 1002, VCPU "1");
+}
+
+static struct inventory *make_inventory(int id, unsigned pin_generation)
+{
+	struct inventory *inventory = calloc(1, sizeof(*inventory));
+	struct inventory_domain *domain = calloc(1, sizeof(*domain));
+
+	assert_true(inventory && domain);
+	domain->id = id;
+	domain->cid = CID;
+	domain->uuid[0] = 7;
+	strcpy(domain->name, "g");
+	domain->n_vcpus = 2;
+	domain->vcpus = calloc(2, sizeof(*domain->vcpus));
+	assert_non_null(domain->vcpus);
+	domain->vcpus[1].pin_generation = pin_generation;
+	if (pin_generation > 0)
+		cpumask_set(&domain->vcpus[1].allowed, 3);
+	inventory->n_domains = 1;
+	inventory->domains = domain;
+	return inventory;
+}
+
+/* -- the host under test --------------------------------------------------------------------------*/
+
+static void start_host(struct fixture *f, bool dry_run)
+{
+	struct host_options options = {.root = f->root, .ledger_path = f->ledger,
+				       .config_path = "/nonexistent", .dry_run = dry_run};
+
+	assert_true(host_new(f->event, &options, &f->config, &f->host) >= 0);
+	host_take_inventory(f->host, make_inventory(7, 0));
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	f->guest = -EBADF;
+	f->root = test_make_dir();
+	assert_true(asprintf(&f->ledger, "%s/ledger", f->root) > 0);
+	assert_true(sd_event_new(&f->event) >= 0);
+	write_host(f->root);
+	config_defaults(host_config_keys, host_config_n_keys, &f->config);
+	f->config.actuator = ACTUATOR_CGROUP;
+	f->config.placement = PLACE_CGROUP;
+	strcpy(f->config.core_classes, "0-1 < 2-3");
+	f->config.placement_dwell_usec = 0;
+	f->config.floor_hold_usec = 0;
+	f->config.floor_half_life_usec = 1000;
+	f->config.write_interval_usec = 0;
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	if (f->host)
+		host_free(f->host);
+	sd_event_unref(f->event);
+	if (f->guest >= 0)
+		close(f->guest);
+	test_remove_dir(f->root);
+	free(f->ledger);
+	free(f);
+	return 0;
+}
+
+/* Lets the event loop do all that is to do now. */
+static void settle(struct fixture *f)
+{
+	while (sd_event_run(f->event, 20000) > 0)
+		;
+}
+
+/* Lets it run until the file holds the text: a generous guard, not a measure. */
+static void wait_for_file(struct fixture *f, const char *path, const char *text)
+{
+	_cleanup_free_ char *full = NULL;
+	char buffer[64] = "";
+
+	assert_true(asprintf(&full, "%s/%s", f->root, path) > 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		_cleanup_close_ int fd = open(full, O_RDONLY | O_CLOEXEC);
+		ssize_t n = read(fd, buffer, sizeof(buffer) - 1);
+
+		buffer[MAX(n, 0)] = '\0';
+		buffer[strcspn(buffer, "\n")] = '\0';
+		if (strcmp(buffer, text) == 0)
+			return;
+		assert_true(sd_event_run(f->event, 10000) >= 0);
+	}
+	fail_msg("%s is '%s' and not '%s'", path, buffer, text);
+}
+
+static void call_from(struct fixture *f, uint32_t cid, uint32_t port)
+{
+	int pair[2];
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	if (f->guest >= 0)
+		close(f->guest);
+	f->guest = pair[0];
+	f->sequence = 0;
+	host_take_connection(f->host, pair[1], cid, port);
+}
+
+static void send_hello(struct fixture *f)
+{
+	uint8_t frame[FRAME_MAX];
+	static struct message_hello hello = {
+		.major = PROTO_MAJOR, .minor = PROTO_MINOR, .signal = SIGNAL_PROC,
+		.fields = 1 << HELLO_CPUS | 1 << HELLO_SIGNAL | 1 << HELLO_INVARIANT |
+			  1 << HELLO_BOOT_ID | 1 << HELLO_AGENT | 1 << HELLO_CPUFREQ,
+		.agent = "test 1", .n_cpus = 2, .cpu = {{0, 0}, {1, 1}}};
+	int n = hello_put(frame, sizeof(frame), &hello);
+
+	assert_true(n > 0);
+	assert_int_equal(write(f->guest, frame, (size_t)n), n);
+	settle(f);
+}
+
+static void send_report(struct fixture *f, uint16_t util0, uint16_t util1, uint16_t lease_msec)
+{
+	const struct report_vcpu vcpus[] = {
+		{.cpu = 0, .util_avg = util0, .util_est = util0, .freq_scale = 1024,
+		 .uclamp_max = 1024},
+		{.cpu = 1, .util_avg = util1, .util_est = util1, .freq_scale = 1024,
+		 .uclamp_max = 1024}};
+	const struct message_report report = {
+		.sequence = ++f->sequence, .lease_msec = lease_msec, .n_vcpus = 2};
+	uint8_t frame[512];
+	int n = report_put(frame, sizeof(frame), &report, vcpus);
+
+	assert_true(n > 0);
+	assert_int_equal(write(f->guest, frame, (size_t)n), n);
+	settle(f);
+}
+
+/* What the host sent: the types of its frames, and of FEEDBACKs the last record of vCPU 1. */
+static unsigned read_types(struct fixture *f, uint8_t types[16], struct feedback_vcpu *ret)
+{
+	static struct frame_decoder decoder;
+	struct message message;
+	struct frame frame;
+	unsigned n = 0;
+	uint8_t *space;
+	size_t room;
+	ssize_t got;
+
+	frame_decoder_init(&decoder);
+	space = frame_decoder_space(&decoder, &room);
+	got = read(f->guest, space, room);
+	frame_decoder_commit(&decoder, (size_t)MAX(got, 0));
+	while (n < 16 && frame_decoder_next(&decoder, &frame) == 1) {
+		types[n++] = frame.type;
+		if (frame.type != MESSAGE_FEEDBACK)
+			continue;
+		assert_int_equal(message_parse(&frame, PROTO_MINOR, &message), 0);
+		feedback_vcpu(&message.feedback, message.feedback.n_vcpus - 1U, ret);
+	}
+	return n;
+}
+
+static void assert_as_before(struct fixture *f)
+{
+	static const char *const cgroups[] = {SLICE, SCOPE, SCOPE "/libvirt", VCPU "0", VCPU "1"};
+	char path[512];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cgroups); i++) {
+		snprintf(path, sizeof(path), "%s/cpu.uclamp.min", cgroups[i]);
+		wait_for_file(f, path, "0.00");
+		snprintf(path, sizeof(path), "%s/cpuset.cpus", cgroups[i]);
+		wait_for_file(f, path, "0-3");
+	}
+}
+
+/* -- tests ----------------------------------------------------------------------------------------*/
+
+static void test_load_on_one_vcpu(void **state)
+{
+	struct fixture *f = *state;
+	struct feedback_vcpu told = {};
+	uint8_t types[16];
+
+	start_host(f, false);
+	call_from(f, CID, PORT);
+	send_hello(f);
+	assert_true(read_types(f, types, &told) >= 2);
+	assert_int_equal(types[0], MESSAGE_HELLO);
+	assert_int_equal(types[1], MESSAGE_FEEDBACK);
+	assert_int_equal(told.cpu, 1);
+	assert_int_equal(told.freq_khz, 1800000);
+	assert_int_equal(told.freq_max_khz, 3000000);
+	assert_int_equal(told.capacity, 1024);
+
+	send_report(f, 0, 900, 60000);
+	/* 900 x 1.25 is more than all there is. */
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+	wait_for_file(f, VCPU "0/cpu.uclamp.min", "0.00");
+	wait_for_file(f, SLICE "/cpu.uclamp.min", "max");
+	wait_for_file(f, SCOPE "/cpu.uclamp.min", "max");
+	wait_for_file(f, SCOPE "/libvirt/cpu.uclamp.min", "max");
+	wait_for_file(f, VCPU "1/cpuset.cpus", "2-3");
+	wait_for_file(f, VCPU "0/cpuset.cpus", "0-1");
+
+	send_report(f, 0, 0, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
+	wait_for_file(f, VCPU "1/cpuset.cpus", "0-1");
+	host_free(TAKE_PTR(f->host));
+	assert_as_before(f);
+	assert_int_not_equal(access(f->ledger, F_OK), 0);
+}
+
+static void test_dry_run_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	start_host(f, true);
+	call_from(f, CID, PORT);
+	send_hello(f);
+	send_report(f, 900, 900, 60000);
+	assert_int_equal(host_domain(f->host, 0)->vcpus[1].have.floor1024, 1024);
+	assert_as_before(f);
+	assert_int_not_equal(access(f->ledger, F_OK), 0);
+}
+
+static void test_lease_runs_out(void **state)
+{
+	struct fixture *f = *state;
+
+	start_host(f, false);
+	call_from(f, CID, PORT);
+	send_hello(f);
+	send_report(f, 0, 900, 300);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+	/* Not another word: what it asked for goes, and so does its place on the larger cores. */
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
+	wait_for_file(f, VCPU "1/cpuset.cpus", "0-3");
+	/* And a renewal brings it back. */
+	send_report(f, 0, 900, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+}
+
+static void test_connection_ends(void **state)
+{
+	struct fixture *f = *state;
+
+	start_host(f, false);
+	call_from(f, CID, PORT);
+	send_hello(f);
+	send_report(f, 0, 900, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+	close(TAKE_FD(f->guest));
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
+	wait_for_file(f, VCPU "0/cpuset.cpus", "0-3");
+}
+
+static void test_newer_connection_replaces(void **state)
+{
+	struct fixture *f = *state;
+
+	start_host(f, false);
+	call_from(f, CID, PORT);
+	send_hello(f);
+	send_report(f, 0, 900, 60000);
+	call_from(f, CID, PORT + 1);
+	assert_int_equal(host_counts(f->host)->closed_by_code[BYE_REPLACED], 1);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
+	send_hello(f);
+	send_report(f, 0, 900, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+}
+
+static void test_strangers_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct feedback_vcpu told;
+	uint8_t types[16];
+
+	start_host(f, false);
+	call_from(f, CID + 1, PORT);
+	assert_int_equal(host_counts(f->host)->refused_cid, 1);
+	assert_int_equal(read_types(f, types, &told), 1);
+	assert_int_equal(types[0], MESSAGE_BYE);
+	call_from(f, CID, 1024);
+	assert_int_equal(host_counts(f->host)->refused_port, 1);
+	call_from(f, 2, PORT);
+	assert_int_equal(host_counts(f->host)->refused_cid, 2);
+	assert_as_before(f);
+}
+
+static void test_garbage_closes_that_connection_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	start_host(f, false);
+	call_from(f, CID, PORT);
+	assert_int_equal(write(f->guest, "GET / HTTP/1.0\r\n", 16), 16);
+	settle(f);
+	assert_int_equal(host_counts(f->host)->closed_by_code[BYE_PROTOCOL], 1);
+	call_from(f, CID, PORT);
+	send_hello(f);
+	send_report(f, 0, 900, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+	assert_int_equal(write(f->guest, "VF\x02\x00\x04\x00\x00\x00junk", 12), 12);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
+	assert_int_equal(host_counts(f->host)->closed_by_code[BYE_PROTOCOL], 2);
+}
+
+static void test_restarted_domain_is_another(void **state)
+{
+	struct fixture *f = *state;
+
+	start_host(f, false);
+	call_from(f, CID, PORT);
+	send_hello(f);
+	send_report(f, 0, 900, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+	host_take_inventory(f->host, make_inventory(8, 0)); /* the same UUID and CID, a new id */
+	assert_int_equal(host_n_domains(f->host), 1);
+	assert_null(host_domain(f->host, 0)->hello);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
+	wait_for_file(f, VCPU "1/cpuset.cpus", "0-3");
+	wait_for_file(f, SCOPE "/cpu.uclamp.min", "0.00");
+}
+
+static void test_operators_pin_stands(void **state)
+{
+	struct fixture *f = *state;
+
+	start_host(f, false);
+	call_from(f, CID, PORT);
+	send_hello(f);
+	send_report(f, 0, 900, 60000);
+	wait_for_file(f, VCPU "1/cpuset.cpus", "2-3");
+	host_take_inventory(f->host, make_inventory(7, 1)); /* virsh vcpupin g 1 3 */
+	wait_for_file(f, VCPU "1/cpuset.cpus", "3");
+	send_report(f, 900, 0, 60000);
+	wait_for_file(f, VCPU "0/cpuset.cpus", "2-3");
+	wait_for_file(f, VCPU "1/cpuset.cpus", "3");
+	host_free(TAKE_PTR(f->host));
+	wait_for_file(f, VCPU "1/cpuset.cpus", "3");
+	wait_for_file(f, VCPU "0/cpuset.cpus", "0-3");
+}
+
+/* Dies with floors and places set; what it left is put back by the ledger alone. */
+static void test_killed(void **state)
+{
+	struct fixture *f = *state;
+	struct ledger_tally tally = {};
+	_cleanup_close_ int root_fd = -EBADF;
+	int status = 0;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		sd_event *event = NULL; /* an event loop is of the process that made it */
+
+		if (sd_event_new(&event) < 0)
+			_exit(3);
+		f->event = event;
+		start_host(f, false);
+		call_from(f, CID, PORT);
+		send_hello(f);
+		send_report(f, 0, 900, 60000);
+		_exit(access(f->ledger, F_OK) == 0 ? 0 : 4);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+	root_fd = open(f->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(actuator_restore(root_fd, f->ledger, &tally), 0);
+	assert_int_equal(tally.restored, 6); /* 4 uclamp files, 2 cpusets */
+	assert_int_equal(tally.failed, 0);
+	assert_as_before(f);
+	assert_int_equal(actuator_restore(root_fd, f->ledger, &tally), 0);
+	assert_int_equal(tally.restored, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_load_on_one_vcpu, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dry_run_changes_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lease_runs_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_connection_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_newer_connection_replaces, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_strangers_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_garbage_closes_that_connection_alone, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_restarted_domain_is_another, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_operators_pin_stands, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
