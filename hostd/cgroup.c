@@ -214,9 +214,9 @@ void cgroup_probe(int root_fd, const struct vcpu_thread *thread, unsigned vcpu,
 	char path[THREAD_CGROUP_MAX + 64], cpus[CPUMASK_TEXT_MAX];
 
 	*ret = (struct cgroup_means){.own = is_vcpu_group(thread->cgroup, vcpu)};
-	snprintf(path, sizeof(path), "%s%s/cpu.uclamp.min", CGROUP_ROOT + 1, thread->cgroup);
+	snprintf(path, sizeof(path), "%s%s/cpu.uclamp.min", &CGROUP_ROOT[1], thread->cgroup);
 	ret->uclamp = faccessat(root_fd, path, F_OK, 0) == 0;
-	snprintf(path, sizeof(path), "%s%s/cpuset.cpus", CGROUP_ROOT + 1, thread->cgroup);
+	snprintf(path, sizeof(path), "%s%s/cpuset.cpus", &CGROUP_ROOT[1], thread->cgroup);
 	ret->cpuset = rootfs_read_line(root_fd, path, cpus, sizeof(cpus)) >= 0;
 	ret->cpuset_restorable = ret->cpuset && cpus[0] != '\0';
 }
