@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* hostd/demand.c: what vCPUs ask for, while the lease of their guest's reports holds. */
+#include "tests/unit/test.h"
+
+#include "hostd/demand.h"
+
+#define T0        (100 * USEC_PER_SEC)
+#define LEASE_MAX USEC_PER_SEC
+
+static struct demand vcpus[4];
+static struct guest_demand guest;
+
+static int setup(_unused_ void **state)
+{
+	memset(vcpus, 0xa5, sizeof(vcpus));
+	memset(&guest, 0xa5, sizeof(guest));
+	demand_init(&guest, vcpus, ARRAY_SIZE(vcpus));
+	return 0;
+}
+
+/* A report of up to 8 records, through the wire and back. */
+static unsigned report(uint16_t lease_msec, uint64_t now_usec, uint16_t n,
+		       const struct report_vcpu *records)
+{
+	struct message_report out = {.lease_msec = lease_msec, .n_vcpus = n};
+	struct report_vcpu full[8];
+	uint8_t bytes[512];
+	struct message message;
+	int size;
+
+	for (unsigned i = 0; i < n; i++) {
+		full[i] = records[i];
+		full[i].freq_scale = 1024;
+		full[i].uclamp_max = 1024;
+	}
+	size = report_put(bytes, sizeof(bytes), &out, full);
+	assert_true(size > 0);
+	struct frame frame = {MESSAGE_REPORT, bytes + FRAME_HEADER, (size_t)size - FRAME_HEADER};
+	assert_int_equal(message_parse(&frame, PROTO_MINOR, &message), 0);
+	return demand_report(&guest, &message.report, LEASE_MAX, now_usec);
+}
+
+static unsigned report_one(uint16_t cpu, uint16_t util, uint64_t now_usec)
+{
+	return report(600, now_usec, 1, &(struct report_vcpu){.cpu = cpu, .util_est = util});
+}
+
+static void test_init(_unused_ void **state)
+{
+	static const struct demand zero;
+
+	assert_false(demand_any(&guest));
+	assert_false(guest.lapsed);
+	assert_int_equal(guest.lease_until_usec, 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_memory_equal(&vcpus[i], &zero, sizeof(zero));
+	assert_false(demand_expire(&guest, UINT64_MAX));
+	assert_false(guest.lapsed);
+}
+
+static void test_larger_of_the_two(_unused_ void **state)
+{
+	static const struct report_vcpu records[] = {
+		{.cpu = 0, .util_avg = 300, .util_est = 200, .flags = VCPU_SATURATED},
+		{.cpu = 2, .util_avg = 100, .util_est = 1024, .run_delay_usec = 5},
+		{.cpu = 3, .steal_usec = 7},
+	};
+
+	assert_int_equal(report(600, T0, 3, records), 0);
+	assert_int_equal(vcpus[0].util1024, 300);
+	assert_int_equal(vcpus[0].flags, VCPU_SATURATED);
+	assert_int_equal(vcpus[1].util1024, 0);
+	assert_int_equal(vcpus[2].util1024, 1024);
+	assert_int_equal(vcpus[2].util_avg, 100);
+	assert_int_equal(vcpus[2].util_est, 1024);
+	assert_int_equal(vcpus[3].util1024, 0);
+	assert_true(demand_any(&guest));
+	/* Delays add up; they are of the time since the record before. */
+	report(600, T0 + 1, 3, records);
+	assert_int_equal(vcpus[2].run_delay_usec, 10);
+	assert_int_equal(vcpus[3].steal_usec, 14);
+}
+
+/* A guest that names CPUs which its domain doesn't have gets nothing for them. */
+static void test_foreign_vcpus(_unused_ void **state)
+{
+	static const struct report_vcpu records[] = {
+		{.cpu = 3, .util_est = 1}, {.cpu = 4, .util_est = 1024},
+		{.cpu = 1023, .util_est = 1024}};
+
+	assert_int_equal(report(600, T0, 3, records), 2);
+	assert_int_equal(vcpus[3].util1024, 1);
+	guest.n_vcpus = 0;
+	assert_int_equal(report(600, T0, 3, records), 3);
+	assert_false(demand_any(&guest));
+	assert_int_equal(guest.lease_until_usec, 0);
+}
+
+static void test_lease_from_arrival(_unused_ void **state)
+{
+	static const struct {
+		uint16_t lease_msec;
+		uint64_t until;
+	} rows[] = {{1, T0 + 1000}, {600, T0 + 600000}, {1000, T0 + 1000000},
+		    {1001, T0 + 1000000}, {60000, T0 + 1000000}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		report(rows[i].lease_msec, T0, 1, &(struct report_vcpu){.util_est = 1});
+		EXPECT(guest.lease_until_usec == rows[i].until, "row %zu", i);
+	}
+}
+
+static void test_expiry(_unused_ void **state)
+{
+	report_one(1, 500, T0);
+	assert_false(demand_expire(&guest, T0));
+	assert_false(demand_expire(&guest, T0 + 599999));
+	assert_int_equal(vcpus[1].util1024, 500);
+	assert_true(demand_expire(&guest, T0 + 600000));
+	assert_true(guest.lapsed);
+	assert_false(demand_any(&guest));
+	assert_int_equal(vcpus[1].util1024, 0);
+	/* Once. */
+	assert_false(demand_expire(&guest, T0 + 600001));
+	assert_false(demand_expire(&guest, UINT64_MAX));
+	assert_true(guest.lapsed);
+}
+
+/* A lease is the guest's: each report renews what the earlier ones said. */
+static void test_renewal(_unused_ void **state)
+{
+	report_one(1, 500, T0);
+	report(600, T0 + 500000, 0, NULL);
+	assert_false(demand_expire(&guest, T0 + 1099999));
+	assert_int_equal(vcpus[1].util1024, 500);
+	report_one(2, 100, T0 + 1099999);
+	assert_false(demand_expire(&guest, T0 + 1600000));
+	assert_int_equal(vcpus[1].util1024, 500);
+	assert_true(demand_expire(&guest, T0 + 1699999));
+	assert_int_equal(vcpus[1].util1024, 0);
+	assert_int_equal(vcpus[2].util1024, 0);
+}
+
+static void test_explicit_zero(_unused_ void **state)
+{
+	report_one(1, 500, T0);
+	report_one(1, 0, T0 + 1000);
+	assert_false(demand_any(&guest));
+	assert_int_equal(guest.lease_until_usec, 0);
+	/* Silence is right then. */
+	assert_false(demand_expire(&guest, T0 + 100 * USEC_PER_SEC));
+	assert_false(guest.lapsed);
+}
+
+/* A guest that was paused doesn't know that its lease ran out: its next report, were it a pure
+ * renewal, brings back what it doesn't name. */
+static void test_renewal_after_lapse(_unused_ void **state)
+{
+	report_one(1, 500, T0);
+	report_one(2, 300, T0);
+	assert_true(demand_expire(&guest, T0 + 5 * USEC_PER_SEC));
+	report(600, T0 + 6 * USEC_PER_SEC, 0, NULL);
+	assert_false(guest.lapsed);
+	assert_int_equal(vcpus[1].util1024, 500);
+	assert_int_equal(guest.lease_until_usec, T0 + 6 * USEC_PER_SEC + 600000);
+
+	assert_true(demand_expire(&guest, T0 + 10 * USEC_PER_SEC));
+	report_one(1, 0, T0 + 11 * USEC_PER_SEC);
+	assert_int_equal(vcpus[1].util1024, 0);
+	assert_int_equal(vcpus[2].util1024, 300);
+}
+
+/* A new connection starts from nothing, whatever had been said. */
+static void test_forget(_unused_ void **state)
+{
+	report_one(1, 500, T0);
+	demand_forget(&guest);
+	assert_false(demand_any(&guest));
+	assert_int_equal(guest.lease_until_usec, 0);
+	assert_int_equal(vcpus[1].util_est, 0);
+	report(600, T0 + 1, 0, NULL);
+	assert_false(demand_any(&guest));
+
+	report_one(1, 500, T0);
+	assert_true(demand_expire(&guest, T0 + 5 * USEC_PER_SEC));
+	demand_forget(&guest);
+	assert_false(guest.lapsed);
+	report(600, T0 + 6 * USEC_PER_SEC, 0, NULL);
+	assert_false(demand_any(&guest));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_init, setup),
+		cmocka_unit_test_setup(test_larger_of_the_two, setup),
+		cmocka_unit_test_setup(test_foreign_vcpus, setup),
+		cmocka_unit_test_setup(test_lease_from_arrival, setup),
+		cmocka_unit_test_setup(test_expiry, setup),
+		cmocka_unit_test_setup(test_renewal, setup),
+		cmocka_unit_test_setup(test_explicit_zero, setup),
+		cmocka_unit_test_setup(test_renewal_after_lapse, setup),
+		cmocka_unit_test_setup(test_forget, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
