@@ -482,6 +482,8 @@ int ledger_file_open(const char *path, const char *boot_id, const struct ledger_
 	r = load_file(file);
 	if (r < 0)
 		return r;
+	if (file->bytes == 0)
+		(void)rewrite(file); /* on a full disk ledger_file_begin() tries again */
 	*ret = TAKE_PTR(file);
 	return 0;
 }
