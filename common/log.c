@@ -4,12 +4,30 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static int log_level = LOG_INFO;
 
 void log_set_level(int level)
 {
 	log_level = level;
+}
+
+int log_parse_level(const char *name)
+{
+	static const struct {
+		const char *name;
+		int level;
+	} levels[] = {{"error", LOG_ERR},
+		      {"warning", LOG_WARNING},
+		      {"notice", LOG_NOTICE},
+		      {"info", LOG_INFO},
+		      {"debug", LOG_DEBUG}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
+		if (strcmp(name, levels[i].name) == 0)
+			return levels[i].level;
+	return -EINVAL;
 }
 
 void log_line(int level, const char *format, ...)

@@ -12,6 +12,9 @@
 /* Lines above this level are dropped: LOG_INFO unless told. */
 void log_set_level(int level);
 
+/* "error", "warning", "notice", "info" or "debug": its LOG_ number, or -EINVAL. */
+int log_parse_level(const char *name);
+
 /* One line: to stderr with the "<N>" prefix that journald reads, or plain on a terminal. */
 void log_line(int level, const char *format, ...) _printf_(2, 3);
 

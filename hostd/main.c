@@ -9,7 +9,6 @@
 
 #include "common/log.h"
 #include "common/macro.h"
-#include "common/parse.h"
 #include "common/rootfs.h"
 #include "config.h"
 #include "hostd/host.h"
@@ -29,7 +28,7 @@ static void help(void)
 	       "  -c, --config=FILE   read FILE (default: " SYSCONFDIR "/vmfreq.conf)\n"
 	       "  -n, --dry-run       decide and show everything, change nothing\n"
 	       "      --restore       put back what a crashed run left changed, and end\n"
-	       "      --log-level=N   0 (least) to 7 (debug); default 6\n"
+	       "      --log-level=L   error, warning, notice, info (the default) or debug\n"
 	       "  -h, --help          print this\n"
 	       "  -V, --version       print the version\n\n"
 	       "Exit codes: 0 done, 1 failed, 64 the command line is wrong, 78 the configuration is\n"
@@ -46,8 +45,7 @@ static int parse_options(int argc, char *argv[], struct options *options)
 					      {"help", no_argument, NULL, 'h'},
 					      {"version", no_argument, NULL, 'V'},
 					      {}};
-	uint64_t level;
-	int c;
+	int c, level;
 
 	while ((c = getopt_long(argc, argv, "c:nhV", longs, NULL)) >= 0)
 		switch (c) {
@@ -61,11 +59,15 @@ static int parse_options(int argc, char *argv[], struct options *options)
 			options->restore = true;
 			break;
 		case 'l':
-			if (parse_u64_max(optarg, LOG_DEBUG, &level) < 0) {
-				fprintf(stderr, "vmfreq-hostd: --log-level takes 0 to 7\n");
+			level = log_parse_level(optarg);
+			if (level < 0) {
+				fprintf(stderr,
+					"vmfreq-hostd: '%s' is no log level: use error, warning, "
+					"notice, info or debug\n",
+					optarg);
 				return EX_USAGE;
 			}
-			log_set_level((int)level);
+			log_set_level(level);
 			break;
 		case 'h':
 			help();
