@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Runs vmfreq-guestd's loop on this machine's own /proc against a host on a socketpair, prints each
+ * report, and at the end what it cost: guest-watch SECONDS [ROOT] [-q]. No vsock, no root. */
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "common/macro.h"
+#include "common/rootfs.h"
+#include "guestd/guest.h"
+#include "proto/message.h"
+
+static struct frame_decoder decoder;
+static struct message_hello hello;
+static unsigned n_reports, n_records, n_pings, n_bytes;
+static bool quiet;
+
+static int give_fd(void *userdata, _unused_ uint32_t cid, _unused_ uint32_t port)
+{
+	int *fd = userdata;
+
+	return *fd < 0 ? -ECONNREFUSED : TAKE_FD(*fd);
+}
+
+static double now_sec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static int run_guest(const char *root, int fd)
+{
+	struct guest_options options = {.root_fd = rootfs_open(root),
+					.config_path = "/nonexistent",
+					.open = give_fd,
+					.open_userdata = &fd};
+	struct guest_config config;
+	struct guest *guest;
+
+	config_defaults(guest_config_keys, guest_config_keys_n, &config);
+	if (guest_new(&options, &config, &guest) < 0)
+		return EXIT_FAILURE;
+	sd_event_loop(guest_event(guest));
+	guest_free(guest);
+	return EXIT_SUCCESS;
+}
+
+static void send_hello(int fd)
+{
+	struct message_hello mine = {.major = PROTO_MAJOR,
+				     .minor = PROTO_MINOR,
+				     .fields = 1U << HELLO_AGENT | 1U << HELLO_LEASE_MAX,
+				     .lease_max_msec = 60000,
+				     .agent = "guest-watch"};
+	uint8_t buffer[512];
+	int n = hello_put(buffer, sizeof(buffer), &mine);
+
+	if (n < 0 || write(fd, buffer, (size_t)n) != n)
+		abort();
+}
+
+static void print_report(const struct message_report *report, double since)
+{
+	n_reports++;
+	n_records += report->n_vcpus;
+	if (quiet)
+		return;
+	printf("%8.3f #%u lease %u psi %#x", since, report->sequence, report->lease_msec,
+	       report->psi_fields);
+	for (unsigned i = 0; i < report->n_vcpus; i++) {
+		struct report_vcpu v;
+
+		report_vcpu(report, i, &v);
+		printf(" | cpu%u avg %u est %u%s scale %u delay %" PRIu32 " steal %" PRIu32, v.cpu,
+		       v.util_avg, v.util_est, v.flags & VCPU_SATURATED ? "!" : "", v.freq_scale,
+		       v.run_delay_usec, v.steal_usec);
+	}
+	putchar('\n');
+}
+
+static void take_frame(int fd, const struct frame *frame, double since)
+{
+	struct message message;
+	int r;
+
+	n_bytes += FRAME_HEADER + (unsigned)frame->size;
+	if (frame->type == MESSAGE_HELLO) {
+		r = hello_parse(frame, &hello);
+		printf("%8.3f HELLO %d: %s, %u CPUs, first id %" PRIx64 ", cpufreq %s\n", since, r,
+		       hello.agent, hello.n_cpus, hello.cpu[0].id,
+		       hello_cpufreq_name(hello.cpufreq));
+		send_hello(fd);
+		return;
+	}
+	r = message_parse(frame, PROTO_MINOR, &message);
+	if (r < 0)
+		abort();
+	if (message.type == MESSAGE_REPORT)
+		print_report(&message.report, since);
+	else if (message.type == MESSAGE_PING)
+		n_pings++;
+	if (message.type != MESSAGE_REPORT)
+		printf("%8.3f %s\n", since, message_type_name(message.type));
+}
+
+static void run_host(int fd, double seconds)
+{
+	double start = now_sec();
+
+	frame_decoder_init(&decoder);
+	for (double left; (left = start + seconds - now_sec()) > 0;) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		struct frame frame;
+		size_t size;
+		uint8_t *space = frame_decoder_space(&decoder, &size);
+		ssize_t n;
+
+		if (poll(&p, 1, (int)(left * 1000) + 1) <= 0)
+			continue;
+		n = read(fd, space, size);
+		if (n <= 0)
+			break;
+		frame_decoder_commit(&decoder, (size_t)n);
+		while (frame_decoder_next(&decoder, &frame) > 0)
+			take_frame(fd, &frame, now_sec() - start);
+	}
+}
+
+/* "VmRSS" and its like, and the switches, of the guest while it lives. */
+static void print_status(pid_t pid)
+{
+	static const char *const keys[] = {"VmRSS", "RssAnon", "voluntary_ctxt_switches",
+					   "nonvoluntary_ctxt_switches"};
+	char path[64], line[256];
+	_cleanup_fclose_ FILE *file = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
+			if (strncmp(line, keys[i], strlen(keys[i])) == 0)
+				fputs(line, stdout);
+}
+
+int main(int argc, char **argv)
+{
+	double seconds = argc > 1 ? atof(argv[1]) : 5;
+	const char *root = argc > 2 ? argv[2] : "/";
+	struct rusage usage;
+	int fds[2];
+	pid_t pid;
+
+	quiet = argc > 3;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
+		return EXIT_FAILURE;
+	pid = fork();
+	if (pid == 0)
+		exit(run_guest(root, fds[1]));
+	close(fds[1]);
+	run_host(fds[0], seconds);
+	print_status(pid);
+	kill(pid, SIGTERM);
+	wait4(pid, NULL, 0, &usage);
+	printf("%u reports, %u records, %u pings, %u bytes in %.1f s; CPU %.3f ms user, %.3f ms "
+	       "system\n",
+	       n_reports, n_records, n_pings, n_bytes, seconds,
+	       (double)usage.ru_utime.tv_sec * 1e3 + (double)usage.ru_utime.tv_usec / 1e3,
+	       (double)usage.ru_stime.tv_sec * 1e3 + (double)usage.ru_stime.tv_usec / 1e3);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* guestd/estimate.c: against a CPU whose every burst is known, seen through counters that behave as
+ * the kernel's do: idle time printed in units of 10 ms, run time booked when a burst ends. */
+#include "tests/unit/test.h"
+
+#include "guestd/estimate.h"
+
+#define MSEC   UINT64_C(1000000)
+#define STEP   UINT64_C(100000)	  /* the simulated CPU's resolution, ns */
+#define STEP_Y 0.9979363925978532 /* 2^(-STEP / 2^25): PELT's decay in it */
+#define WINDOW (20 * MSEC)
+#define GAP    (2000 * MSEC)
+#define CPU    1U
+#define OTHER  0U /* where the reader itself runs */
+
+/* A CPU that does as a function says, and its counters. */
+struct sim {
+	uint64_t now, idle, stolen, run, booked, slices;
+	bool was_busy;
+	double util; /* the truth: PELT of it */
+	bool no_sched;
+	struct counters *counters;
+	struct estimator *estimator;
+};
+
+typedef bool (*load_t)(uint64_t now);
+
+static void sim_init(struct sim *sim)
+{
+	*sim = (struct sim){.now = 1234567 * STEP, .idle = 3700000};
+	sim->counters = calloc(1, sizeof(*sim->counters));
+	sim->estimator = estimator_new(WINDOW, GAP);
+	assert_non_null(sim->counters);
+	assert_non_null(sim->estimator);
+}
+
+static void sim_done(struct sim *sim)
+{
+	free(sim->counters);
+	estimator_free(sim->estimator);
+}
+
+static void sim_step(struct sim *sim, bool busy)
+{
+	if (busy && !sim->was_busy)
+		sim->slices++;
+	if (!busy && sim->was_busy) {
+		sim->booked += sim->run;
+		sim->run = 0;
+	}
+	if (busy)
+		sim->run += STEP;
+	else
+		sim->idle += STEP;
+	sim->was_busy = busy;
+	sim->util = sim->util * STEP_Y + (busy ? 1024 * (1 - STEP_Y) : 0);
+	sim->now += STEP;
+}
+
+static void sim_sample(struct sim *sim, const uint16_t *scale)
+{
+	struct counters *c = sim->counters;
+
+	cpumask_clear(&c->present);
+	cpumask_set(&c->present, CPU);
+	c->stamp_nsec = sim->now;
+	c->has_schedstat = !sim->no_sched;
+	c->self_cpu = OTHER;
+	c->cpu[CPU].idle_ticks = 1000 + sim->idle / COUNTERS_TICK_NSEC;
+	c->cpu[CPU].steal_ticks = sim->stolen / COUNTERS_TICK_NSEC;
+	c->cpu[CPU].run_nsec = 777 + sim->booked;
+	c->cpu[CPU].slices = sim->slices;
+	estimator_update(sim->estimator, c, scale);
+}
+
+static struct estimate sim_run(struct sim *sim, load_t load, uint64_t nsec)
+{
+	struct estimate estimate;
+
+	for (uint64_t end = sim->now + nsec; sim->now < end;)
+		sim_step(sim, load(sim->now));
+	sim_sample(sim, NULL);
+	estimator_get(sim->estimator, CPU, &estimate);
+	return estimate;
+}
+
+static uint64_t period_nsec, busy_nsec;
+
+static bool load_duty(uint64_t now)
+{
+	return now % period_nsec < busy_nsec;
+}
+
+static bool load_full(_unused_ uint64_t now)
+{
+	return true;
+}
+
+static bool load_none(_unused_ uint64_t now)
+{
+	return false;
+}
+
+static void test_decay(_unused_ void **state)
+{
+	assert_int_equal(estimate_decay(1 << 20, 0), 1 << 20);
+	assert_in_range(estimate_decay(1 << 20, 32 << 20), (1 << 19) - 1, (1 << 19) + 1);
+	assert_in_range(estimate_decay(1 << 20, 16 << 20), 741454, 741456); /* 2^20 / sqrt(2) */
+	assert_int_equal(estimate_decay(1 << 20, UINT64_C(63) * 32 << 20), 0);
+	assert_int_equal(estimate_decay(UINT64_MAX, UINT64_MAX), 0);
+	assert_int_equal(estimate_decay(0, 12345), 0);
+	/* Between two entries it is as good as linear: within 1/10000 of the truth. */
+	assert_in_range(estimate_decay(1 << 20, 1 << 19), 1037281 - 104, 1037281 + 104);
+	for (uint64_t t = 0; t < UINT64_C(3) << 26; t += 9999991)
+		assert_true(estimate_decay(1 << 20, t + 9999991) <= estimate_decay(1 << 20, t));
+}
+
+/* A settled error of util_avg, its mean and its bound, for duties and periods. */
+static void test_duties(_unused_ void **state)
+{
+	static const struct {
+		unsigned period_msec, busy_msec, interval_msec, mean, worst;
+	} rows[] = {
+		{2, 1, 10, 10, 40},	{10, 1, 10, 10, 60},	 {10, 5, 10, 10, 110},
+		{16, 11, 10, 10, 150},	{20, 2, 10, 10, 110},	 {50, 8, 10, 10, 150},
+		{100, 50, 10, 10, 120}, {200, 100, 10, 10, 120}, {200, 20, 10, 10, 150},
+		{50, 45, 10, 12, 120},	{16, 11, 1, 10, 80},	 {100, 50, 1, 10, 80},
+		{16, 11, 4, 10, 80},	{7, 3, 3, 10, 80},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		double sum = 0, worst = 0;
+		unsigned n = 0;
+		struct sim sim;
+
+		sim_init(&sim);
+		period_nsec = rows[i].period_msec * MSEC;
+		busy_nsec = rows[i].busy_msec * MSEC;
+		for (uint64_t t = 0; t < 6000 * MSEC; t += rows[i].interval_msec * MSEC + STEP) {
+			struct estimate estimate =
+				sim_run(&sim, load_duty, rows[i].interval_msec * MSEC + STEP);
+			double error = estimate.util_avg - sim.util;
+
+			if (t < 1000 * MSEC)
+				continue;
+			sum += error;
+			worst = MAX(worst, error < 0 ? -error : error);
+			n++;
+		}
+		if (getenv("VERBOSE"))
+			print_message("period %u busy %u interval %u: mean %.1f worst %.1f\n",
+				      rows[i].period_msec, rows[i].busy_msec, rows[i].interval_msec,
+				      sum / n, worst);
+		EXPECT(sum / n < rows[i].mean && -sum / n < rows[i].mean,
+		       "row %zu: mean error %.1f", i, sum / n);
+		EXPECT(worst <= rows[i].worst, "row %zu: worst error %.1f", i, worst);
+		sim_done(&sim);
+	}
+}
+
+static bool load_after_100(uint64_t now)
+{
+	return now >= 1234567 * STEP + 1003 * MSEC;
+}
+
+/* A hog arrives on a cold CPU: how long until util_est says so? And its own first booking, a
+ * minute later, changes nothing. */
+static void lone_hog(bool no_sched, uint64_t limit, unsigned late)
+{
+	struct estimate estimate;
+	uint64_t lag = 0;
+	struct sim sim;
+
+	sim_init(&sim);
+	sim.no_sched = no_sched;
+	for (unsigned i = 0; i < 100; i++) {
+		estimate = sim_run(&sim, load_after_100, 10 * MSEC);
+		EXPECT(estimate.util_est == 0 && !estimate.saturated, "idle: %u",
+		       estimate.util_est);
+	}
+	for (unsigned i = 0; i < 20; i++) {
+		estimate = sim_run(&sim, load_after_100, 10 * MSEC);
+		if (lag == 0 && estimate.util_est >= 1000)
+			lag = sim.now - (1234567 * STEP + 1003 * MSEC);
+	}
+	if (getenv("VERBOSE"))
+		print_message("hog seen after %u ms\n", (unsigned)(lag / MSEC));
+	EXPECT(lag > 0 && lag <= limit, "seen after %u ms", (unsigned)(lag / MSEC));
+	for (unsigned i = 0; i < 100; i++) {
+		estimate = sim_run(&sim, load_full, 10 * MSEC);
+		EXPECT(estimate.util_est == 1024 && estimate.saturated, "step %u: %u", i,
+		       estimate.util_est);
+		EXPECT(estimate.util_avg >= 1024 - 300 / (i + 1) - 2, "step %u: avg %u", i,
+		       estimate.util_avg);
+	}
+	/* It leaves. Its second of run time is booked now and must not count twice. */
+	for (unsigned i = 0; i < 30; i++) {
+		estimate = sim_run(&sim, load_none, 10 * MSEC);
+		EXPECT(estimate.util_avg - sim.util < late && estimate.util_avg >= sim.util - 30,
+		       "leaving, step %u: %u, truth %.0f", i, estimate.util_avg, sim.util);
+	}
+	for (unsigned i = 0; i < 50; i++)
+		estimate = sim_run(&sim, load_none, 10 * MSEC);
+	EXPECT(estimate.util_est < 31 && !estimate.saturated, "left: %u", estimate.util_est);
+	sim_done(&sim);
+}
+
+static void test_lone_hog(_unused_ void **state)
+{
+	lone_hog(false, 32 * MSEC, 100);
+	lone_hog(true, 32 * MSEC, 250); /* up to 10 ms late at both ends */
+}
+
+/* Probed every 250 ms, a hog is at its full value with the first probe that can see it, or, if it
+ * has only just come, the next sample must be asked for. */
+static void test_idle_probe(_unused_ void **state)
+{
+	struct estimate estimate;
+	struct sim sim;
+
+	sim_init(&sim);
+	for (unsigned i = 0; i < 10; i++)
+		estimate = sim_run(&sim, load_none, 250 * MSEC);
+	assert_int_equal(estimate.util_est, 0);
+	assert_false(estimator_is_stirring(sim.estimator));
+	sim_run(&sim, load_none, 150 * MSEC - 10 * MSEC);
+	for (unsigned i = 0; i < 1100; i++)
+		sim_step(&sim, i >= 100);
+	sim_sample(&sim, NULL);
+	estimator_get(sim.estimator, CPU, &estimate);
+	EXPECT(estimate.util_est == 1024, "%u", estimate.util_est);
+	EXPECT(estimate.util_avg > 800, "%u", estimate.util_avg);
+	assert_true(estimator_is_stirring(sim.estimator));
+	sim_done(&sim);
+
+	sim_init(&sim);
+	sim_run(&sim, load_none, 250 * MSEC);
+	for (unsigned i = 0; i < 2500; i++)
+		sim_step(&sim, i >= 2490); /* 1 ms ago */
+	sim_sample(&sim, NULL);
+	estimator_get(sim.estimator, CPU, &estimate);
+	EXPECT(estimate.util_est < 31, "%u", estimate.util_est);
+	assert_true(estimator_is_stirring(sim.estimator));
+	estimate = sim_run(&sim, load_full, 10 * MSEC);
+	EXPECT(estimate.util_est >= 500, "%u", estimate.util_est);
+	sim_done(&sim);
+}
+
+/* Half of a hog's time is stolen: it reads as a hog, and stealing from an idle CPU as nothing. */
+static void test_steal(_unused_ void **state)
+{
+	struct estimate estimate = {};
+	uint64_t steal_usec = 0;
+	struct sim sim;
+
+	sim_init(&sim);
+	for (unsigned i = 0; i < 200; i++) {
+		sim.stolen += 5 * MSEC;
+		estimate = sim_run(&sim, load_full, 10 * MSEC);
+		steal_usec += estimate.steal_usec;
+		if (i > 60)
+			EXPECT(estimate.util_avg > 1000, "step %u: %u", i, estimate.util_avg);
+	}
+	assert_in_range(steal_usec, 980000, 1000000);
+	for (unsigned i = 0; i < 200; i++) {
+		sim.stolen += 5 * MSEC;
+		estimate = sim_run(&sim, load_none, 10 * MSEC);
+	}
+	EXPECT(estimate.util_est < 10, "%u", estimate.util_est);
+	sim_done(&sim);
+}
+
+/* The kernel's invariant tracking: a half-speed CPU that is half busy is a quarter used, one that
+ * never idles gets to the top all the same. */
+static void test_scale(_unused_ void **state)
+{
+	static uint16_t scale[CPUMASK_CPUS];
+	struct estimate estimate;
+	double sum = 0;
+	struct sim sim;
+
+	sim_init(&sim);
+	scale[CPU] = 512;
+	period_nsec = 20 * MSEC;
+	busy_nsec = 10 * MSEC;
+	for (unsigned i = 0; i < 200; i++) {
+		for (unsigned k = 0; k < 100; k++)
+			sim_step(&sim, load_duty(sim.now));
+		sim_sample(&sim, scale);
+		estimator_get(sim.estimator, CPU, &estimate);
+		if (i >= 100)
+			sum += estimate.util_avg;
+	}
+	EXPECT(sum > 240 * 100 && sum < 300 * 100, "%.0f", sum / 100);
+	for (unsigned i = 0; i < 100; i++) {
+		for (unsigned k = 0; k < 100; k++)
+			sim_step(&sim, true);
+		sim_sample(&sim, scale);
+	}
+	estimator_get(sim.estimator, CPU, &estimate);
+	EXPECT(estimate.util_avg > 1015 && estimate.saturated, "%u", estimate.util_avg);
+	sim_done(&sim);
+}
+
+/* Hostile and unlucky counters: nothing is concluded, nothing overflows. */
+static void test_discontinuities(_unused_ void **state)
+{
+	struct estimate before, after;
+	struct sim sim;
+
+	sim_init(&sim);
+	period_nsec = 10 * MSEC;
+	busy_nsec = 5 * MSEC;
+	for (unsigned i = 0; i < 100; i++)
+		before = sim_run(&sim, load_duty, 10 * MSEC);
+
+	sim_sample(&sim, NULL); /* no time has passed */
+	estimator_get(sim.estimator, CPU, &after);
+	assert_int_equal(after.util_avg, before.util_avg);
+
+	sim.idle -= 300 * MSEC; /* backwards */
+	sim.now += 10 * MSEC;
+	sim_sample(&sim, NULL);
+	estimator_get(sim.estimator, CPU, &after);
+	assert_int_equal(after.util_avg, before.util_avg);
+
+	sim.booked -= 100 * MSEC;
+	sim.now += 10 * MSEC;
+	sim_sample(&sim, NULL);
+	estimator_get(sim.estimator, CPU, &after);
+	assert_int_equal(after.util_avg, before.util_avg);
+
+	sim.now += UINT64_C(100000000) * 1000 * MSEC; /* suspended for three years */
+	sim_sample(&sim, NULL);
+	estimator_get(sim.estimator, CPU, &after);
+	assert_int_equal(after.util_avg, before.util_avg);
+
+	sim.now -= UINT64_C(50000000) * 1000 * MSEC; /* a clock that can't go back does */
+	sim_sample(&sim, NULL);
+	estimator_get(sim.estimator, CPU, &after);
+	assert_int_equal(after.util_avg, before.util_avg);
+
+	sim.counters->self_cpu = COUNTERS_NO_CPU;
+	for (unsigned i = 0; i < 50; i++)
+		after = sim_run(&sim, load_duty, 10 * MSEC);
+	EXPECT(after.util_avg > 350 && after.util_avg < 700, "%u", after.util_avg);
+
+	sim.booked = UINT64_MAX / 2;
+	sim.slices = UINT64_MAX / 2;
+	sim.idle = UINT64_MAX / 2;
+	sim.stolen = UINT64_MAX / 2;
+	sim.now += 10 * MSEC;
+	sim_sample(&sim, NULL);
+	estimator_get(sim.estimator, CPU, &after);
+	assert_true(after.util_avg <= 1024 && after.util_est <= 1024);
+	sim_done(&sim);
+}
+
+static void test_hotplug(_unused_ void **state)
+{
+	struct estimate estimate;
+	struct sim sim;
+
+	sim_init(&sim);
+	for (unsigned i = 0; i < 50; i++)
+		estimate = sim_run(&sim, load_full, 10 * MSEC);
+	assert_int_equal(estimate.util_est, 1024);
+	sim.now += 10 * MSEC;
+	sim.counters->stamp_nsec = sim.now;
+	cpumask_clear(&sim.counters->present);
+	cpumask_set(&sim.counters->present, CPUMASK_CPUS - 1);
+	estimator_update(sim.estimator, sim.counters, NULL);
+	estimator_get(sim.estimator, CPU, &estimate);
+	assert_int_equal(estimate.util_est, 0);
+	estimate = sim_run(&sim, load_none, 10 * MSEC); /* it is back: a first sample, no more */
+	assert_int_equal(estimate.util_est, 0);
+	estimate = sim_run(&sim, load_full, 10 * MSEC);
+	estimate = sim_run(&sim, load_full, 10 * MSEC);
+	assert_true(estimate.util_est > 0);
+	estimator_get(sim.estimator, CPUMASK_CPUS, &estimate);
+	assert_int_equal(estimate.util_est, 0);
+	estimator_get(sim.estimator, UINT32_MAX, &estimate);
+	assert_int_equal(estimate.util_est, 0);
+	sim_done(&sim);
+}
+
+/* schedstat goes away while we run: /proc/stat goes on alone. */
+static void test_schedstat_lost(_unused_ void **state)
+{
+	struct estimate estimate;
+	struct sim sim;
+
+	sim_init(&sim);
+	for (unsigned i = 0; i < 50; i++)
+		sim_run(&sim, load_full, 10 * MSEC);
+	sim.no_sched = true;
+	for (unsigned i = 0; i < 50; i++)
+		estimate = sim_run(&sim, load_full, 10 * MSEC);
+	assert_int_equal(estimate.util_avg, 1024);
+	for (unsigned i = 0; i < 80; i++)
+		estimate = sim_run(&sim, load_none, 10 * MSEC);
+	EXPECT(estimate.util_est < 31, "%u", estimate.util_est);
+	sim.no_sched = false;
+	for (unsigned i = 0; i < 10; i++)
+		estimate = sim_run(&sim, load_full, 10 * MSEC);
+	assert_int_equal(estimate.util_est, 1024);
+	sim_done(&sim);
+}
+
+/* Interrupts on an idle CPU are busy time that no task ever gets: they must not swallow what tasks
+ * book later. */
+static void test_interrupts(_unused_ void **state)
+{
+	struct estimate estimate = {};
+	double sum = 0;
+	struct sim sim;
+
+	sim_init(&sim);
+	period_nsec = 20 * MSEC;
+	busy_nsec = 8 * MSEC;
+	for (unsigned i = 0; i < 600; i++) {
+		for (unsigned k = 0; k < 100; k++) {
+			if (!load_duty(sim.now) && k % 20 == 0) { /* 5 %: neither idle nor booked */
+				sim.now += STEP;
+				continue;
+			}
+			sim_step(&sim, load_duty(sim.now));
+		}
+		sim_sample(&sim, NULL);
+		estimator_get(sim.estimator, CPU, &estimate);
+		if (i >= 100)
+			sum += estimate.util_avg;
+	}
+	/* 40 % of tasks, and 3 % of interrupts */
+	EXPECT(sum / 500 > 400 && sum / 500 < 460, "%.0f", sum / 500);
+	sim_done(&sim);
+}
+
+/* Where the reader itself runs, each sample has its own arrival: that isn't a task that stays. */
+static void test_self(_unused_ void **state)
+{
+	struct estimate estimate = {};
+	struct sim sim;
+
+	sim_init(&sim);
+	for (unsigned i = 0; i < 300; i++) {
+		for (unsigned k = 0; k < 99; k++)
+			sim_step(&sim, false);
+		sim_step(&sim, true);
+		sim_sample(&sim, NULL); /* the first with self_cpu elsewhere: once only */
+		sim.counters->self_cpu = CPU;
+		sim.counters->stamp_nsec = sim.now;
+		estimator_get(sim.estimator, CPU, &estimate);
+	}
+	EXPECT(estimate.util_avg < 40, "%u", estimate.util_avg);
+	sim_done(&sim);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_decay),
+		cmocka_unit_test(test_duties),
+		cmocka_unit_test(test_lone_hog),
+		cmocka_unit_test(test_idle_probe),
+		cmocka_unit_test(test_steal),
+		cmocka_unit_test(test_scale),
+		cmocka_unit_test(test_discontinuities),
+		cmocka_unit_test(test_hotplug),
+		cmocka_unit_test(test_schedstat_lost),
+		cmocka_unit_test(test_interrupts),
+		cmocka_unit_test(test_self),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
