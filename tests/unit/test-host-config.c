@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* hostd/host_config.c: the table of [host]: its defaults, its limits, and the file that we install. */
+/* hostd/host_config.c: the table of [host]: its defaults and its limits. (The files
+ * that describe it are test-conf.c's.) */
 #include "tests/unit/test.h"
 
 #include "hostd/host_config.h"
@@ -89,8 +90,9 @@ static void test_values(_unused_ void **state)
 		char message[512] = "";
 		int r;
 
+		memset(&config, 0, sizeof(config));
 		config_defaults(host_config_keys, host_config_n_keys, &config);
-		before = config;
+		memcpy(&before, &config, sizeof(config));
 		r = config_set(key_named(rows[i].key), &config, rows[i].value, message,
 			       sizeof(message));
 		EXPECT(r == (rows[i].good ? 0 : -EINVAL), "%s = %s gave %d: %s", rows[i].key,
@@ -123,57 +125,12 @@ static void test_table(_unused_ void **state)
 	}
 }
 
-static void complain(_unused_ void *userdata, _unused_ bool is_error, _unused_ const char *file,
-		     unsigned line, const char *message)
-{
-	fail_msg("line %u: %s", line, message);
-}
-
-/* The file that we install says nothing wrong; and with its comment signs taken away, it names every
- * key with its default. */
-static void test_installed_file(_unused_ void **state)
-{
-	struct host_config config, defaults;
-	FILE *file = fopen(SRCDIR "/conf/vmfreq.conf", "re");
-	bool inside = false, seen[64] = {};
-	char *line = NULL;
-	size_t size = 0;
-
-	assert_non_null(file);
-	config_defaults(host_config_keys, host_config_n_keys, &defaults);
-	memset(&config, 0, sizeof(config));
-	assert_int_equal(config_load(SRCDIR "/conf/vmfreq.conf", host_config_keys,
-				     host_config_n_keys, &config, sizeof(config), complain, NULL),
-			 0);
-	while (getline(&line, &size, file) >= 0) {
-		char key[64], value[256] = "";
-
-		if (*line == '[')
-			inside = strncmp(line, "[host]", 6) == 0;
-		if (!inside || sscanf(line, "#%63[a-z_] = %255[^\n]", key, value) < 1 ||
-		    !strchr(line, '='))
-			continue;
-		for (size_t i = 0; i < host_config_n_keys; i++) {
-			if (strcmp(host_config_keys[i].key, key) != 0)
-				continue;
-			EXPECT(strcmp(host_config_keys[i].fallback, value) == 0,
-			       "%s: the file says '%s'", key, value);
-			seen[i] = true;
-		}
-	}
-	for (size_t i = 0; i < host_config_n_keys; i++)
-		EXPECT(seen[i], "conf/vmfreq.conf doesn't name %s", host_config_keys[i].key);
-	free(line);
-	fclose(file);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_installed_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
