@@ -1,0 +1,79 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Building vmfreq outside of the working tree, as a user with no rights: a copy of the sources, a build directory, and a
+# tree that `make install` filled.
+
+LAB_SOURCE=$LAB_STATE/source
+LAB_BUILD=$LAB_STATE/build
+LAB_STAGE=$LAB_STATE/stage
+LAB_USER=nobody
+
+have_project() { [[ -f $LAB_TOP/configure.ac ]]; }
+
+# as_nobody COMMAND...: no rights, no network
+as_nobody() {
+    unshare -n setpriv --reuid="$LAB_USER" --regid=nogroup --clear-groups --no-new-privs \
+        env -i PATH=/usr/local/bin:/usr/bin:/bin HOME="$LAB_STATE" LC_ALL=C.UTF-8 "$@"
+}
+
+# What git would commit, as it is in the working tree now; times are kept, so that make does only what it must.
+build_copy() {
+    local list=$LAB_STATE/source.files
+    mkdir -p "$LAB_SOURCE" "$LAB_BUILD"
+    git -c safe.directory="$LAB_TOP" -C "$LAB_TOP" ls-files -co --exclude-standard | while read -r file; do
+        [[ -e $LAB_TOP/$file ]] && echo "$file"
+    done | sort >"$list.new"
+    if [[ -f $list ]]; then
+        comm -23 "$list" "$list.new" | while read -r file; do
+            rm -f "$LAB_SOURCE/$file"
+        done
+    fi
+    tar -C "$LAB_TOP" -c --no-recursion -T "$list.new" | tar -C "$LAB_SOURCE" -x
+    mv "$list.new" "$list"
+    chown -R "$LAB_USER:nogroup" "$LAB_SOURCE" "$LAB_BUILD"
+}
+
+build_make() {
+    local made
+    build_copy
+    made=$(cd "$LAB_SOURCE" && hash_of configure.ac Makefile.am)
+    if [[ $made != "$(cat "$LAB_STATE/configured" 2>/dev/null)" ]]; then
+        rm -f "$LAB_STATE/configured"
+        (
+            cd "$LAB_SOURCE"
+            as_nobody autoreconf -fi
+        )
+        rm -rf "$LAB_BUILD"
+        install -d -o "$LAB_USER" -g nogroup "$LAB_BUILD"
+        (
+            cd "$LAB_BUILD"
+            as_nobody "$LAB_SOURCE/configure" --prefix=/usr --sysconfdir=/etc --localstatedir=/var
+        )
+        echo "$made" >"$LAB_STATE/configured"
+    fi
+    as_nobody make -C "$LAB_BUILD" -j"$(nproc)"
+    rm -rf "$LAB_STAGE"
+    mkdir -p "$LAB_STAGE"
+    make -s -C "$LAB_BUILD" install DESTDIR="$LAB_STAGE"
+}
+
+build_check() {
+    as_nobody make -C "$LAB_BUILD" -j"$(nproc)" check
+    note "$(build_check_counts | awk '{ print $1 " passed, " $2 " failed, " $3 " skipped" }')"
+}
+
+# "passed failed skipped" of the last make check
+build_check_counts() {
+    awk -F': *' '
+        /^# PASS:/ || /^# XFAIL:/ { passed += $2 }
+        /^# FAIL:/ || /^# XPASS:/ || /^# ERROR:/ { failed += $2 }
+        /^# SKIP:/ { skipped += $2 }
+        END { print passed + 0, failed + 0, skipped + 0 }' "$LAB_BUILD"/test-suite.log
+}
+
+# What make install made, into the running host VM; the guest's daemon into the guest.
+project_install() {
+    host_unpack "$LAB_STAGE"
+    host_run 'systemctl daemon-reload && systemctl reload dbus && systemd-tmpfiles --create 2>/dev/null; true'
+}

@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The host VM: a machine under software emulation that plays the virtualization host. It has four CPUs with P-states
+# (ssdt.sh) and no way out: its only network is the lab's ssh. No vsock device: nothing here opens AF_VSOCK on the build
+# machine.
+
+# CPUs without AVX and fast-string flags: under emulation the plain instructions are the quicker ones. An Ivy Bridge is the
+# newest model whose TSC Linux takes to be constant without being told so (emulation can't tell), else the first change of
+# frequency makes it fall back to the HPET.
+HOST_CPU=max,vendor=GenuineIntel,family=6,model=58,stepping=9,-avx,-avx2,-erms,-fsrm
+HOST_CPUS=4
+HOST_MEMORY=4096
+
+host_ssh() {
+    ssh -F none -i "$(<"$LAB_RUN/image")/key" -p "$(<"$LAB_RUN/port")" -o IdentitiesOnly=yes -o ControlMaster=auto \
+        -o "ControlPath=$LAB_RUN/ssh" -o ControlPersist=3600 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+        -o LogLevel=ERROR -o ConnectTimeout=10 "$@" 8>&- 9>&-
+}
+
+# host_run SCRIPT: in the host VM as root; its output and its exit status (255: the VM can't be reached)
+host_run() { host_ssh -T root@127.0.0.1 "$@" </dev/null; }
+
+# host_pipe SCRIPT: the same, with this side's standard input
+host_pipe() { host_ssh -T root@127.0.0.1 "$@"; }
+
+# host_put LOCAL REMOTE · host_get REMOTE LOCAL: files
+host_put() { host_pipe "cat >'$2.new' && chmod $(stat -c %a "$1") '$2.new' && mv '$2.new' '$2'" <"$1"; }
+host_get() { host_run "cat '$1'" >"$2"; }
+
+# host_unpack DIR: what is below DIR goes to the same places in the VM
+host_unpack() { tar -C "$1" -c . | host_pipe 'tar -x --keep-directory-symlink --no-overwrite-dir -C /'; }
+
+# A port that nobody listens on now; if somebody takes it first QEMU says so and the step is tried again.
+free_port() {
+    local port
+    while true; do
+        port=$((20000 + RANDOM % 20000))
+        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            echo "$port"
+            return
+        fi
+    done
+}
+
+host_boot() {
+    local image pid port tries
+    image=$(<"$LAB_RUN/image")
+    host_end
+    port=$(free_port)
+    echo "$port" >"$LAB_RUN/port"
+    # a session of its own: it outlives this step, and a Ctrl-C at the terminal is the lab's to handle
+    setsid qemu-system-x86_64 -name vmfreq-host -nodefaults -no-user-config -display none \
+        -M q35 -accel "$LAB_ACCEL" -cpu "$HOST_CPU" -smp "$HOST_CPUS" -m "$HOST_MEMORY" \
+        -acpitable "file=$image/ssdt$HOST_CPUS.aml" -serial "file:$LAB_LOG/host-console.log" \
+        -kernel "$image/vmlinux" \
+        -append "console=ttyS0 root=/dev/nvme0n1 rw net.ifnames=0 systemd.getty_auto=0 mitigations=off nokaslr \
+no_timer_check audit=0 apparmor=0 tsc=reliable lpj=5000000 cryptomgr.notests init_on_alloc=0" \
+        -drive "file=$image/host.img,format=raw,if=none,id=root,snapshot=on,cache=unsafe" \
+        -device nvme,drive=root,serial=root \
+        -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" -device virtio-net-pci,netdev=net,romfile= \
+        >"$LAB_LOG/host-qemu.log" 2>&1 </dev/null 8>&- 9>&- &
+    pid=$!
+    remember_pid host "$pid"
+    for ((tries = 0; tries < 500; tries++)); do
+        kill -0 "$pid" 2>/dev/null || die "QEMU ended: $(tail -n 2 "$LAB_LOG/host-qemu.log")"
+        if grep -q 'OpenBSD Secure Shell server' "$LAB_LOG/host-console.log" 2>/dev/null && host_run true 2>/dev/null; then
+            note "Linux $(host_run 'uname -r')"
+            return
+        fi
+        sleep 0.3
+    done
+    return 1
+}
+
+# libvirtd answers only after it has asked QEMU what it can do: 6 s, so ask early
+host_libvirt() {
+    host_run 'systemctl start libvirtd && virsh version && mkdir -p /run/vmfreq-lab && chmod 1777 /run/vmfreq-lab'
+}
+
+host_end() {
+    [[ -S $LAB_RUN/ssh ]] && host_ssh -O exit root@127.0.0.1 >/dev/null 2>&1
+    end_process host
+}
