@@ -13,7 +13,7 @@
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
-/* -- file settings ------------------------------------------------------------------------------ */
+/* -- file settings ---------------------------------------------------------------------------- */
 
 /* The path below the root, of a setting that may be one of ours. */
 static int safe_path(const char *name, const char **ret)
@@ -120,7 +120,7 @@ int cgroup_setting_name(const char *cgroup, const char *file, char *buffer, size
 	return n < 0 || (size_t)n >= size ? -ENOBUFS : n;
 }
 
-/* -- cpu.uclamp.min ----------------------------------------------------------------------------- */
+/* -- cpu.uclamp.min --------------------------------------------------------------------------- */
 
 int uclamp_percent_text(unsigned util1024, char *buffer, size_t size)
 {
@@ -179,7 +179,7 @@ int uclamp_percent_parse(const char *text, unsigned *ret_util1024)
 	return 0;
 }
 
-/* -- cgroups ------------------------------------------------------------------------------------ */
+/* -- cgroups ---------------------------------------------------------------------------------- */
 
 int cgroup_ancestor(const char *cgroup, unsigned index, char *buffer, size_t size)
 {

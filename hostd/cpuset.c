@@ -40,7 +40,7 @@ static int kernel_set(void *userdata _unused_, pid_t tid, const struct cpumask *
 
 const struct cpuset_calls cpuset_calls_kernel = {.get = kernel_get, .set = kernel_set};
 
-/* -- what is allowed ---------------------------------------------------------------------------- */
+/* -- what is allowed -------------------------------------------------------------------------- */
 
 int cpuset_allowed(int root_fd, pid_t tid, struct cpumask *ret)
 {
@@ -107,8 +107,8 @@ int cpuset_effective(int root_fd, const char *cgroup, struct cpumask *ret)
 	return find_effective(root_fd, cgroup, ret, &is_root);
 }
 
-/* The CPUs that a thread has if nobody has pinned it: in the root cpuset all that there may ever be,
- * in another those of it that are online (cpuset_cpus_allowed() in kernel/cgroup/cpuset.c). */
+/* The CPUs that a thread has if nobody has pinned it: in the root cpuset all that there may ever
+ * be, in another those of it that are online (cpuset_cpus_allowed() in kernel/cgroup/cpuset.c). */
 static int read_unpinned(int root_fd, const char *cgroup, struct cpumask *ret)
 {
 	bool is_root;
@@ -121,7 +121,7 @@ static int read_unpinned(int root_fd, const char *cgroup, struct cpumask *ret)
 	return read_cpus(root_fd, "sys/devices/system/cpu/possible", ret);
 }
 
-/* -- affinity settings -------------------------------------------------------------------------- */
+/* -- affinity settings ------------------------------------------------------------------------ */
 
 static int read_setting(void *userdata, const char *name, char *value, size_t size)
 {
@@ -148,8 +148,8 @@ static void set_all(struct cpumask *mask)
 }
 
 /* The number was given to somebody else's new thread between our check and our write: let that one
- * go where its cpuset lets it, which is what a new thread mostly may, unless it has been given other
- * CPUs in the meantime. */
+ * go where its cpuset lets it, which is what a new thread mostly may, unless it has been given
+ * other CPUs in the meantime. */
 static void undo(const struct cpuset_door *door, const struct vcpu_thread *thread,
 		 const struct cpumask *mask)
 {

@@ -2,8 +2,8 @@
 /* Every setting of the host that we change goes through here, so that all of them can be put back.
  *
  * Each entry has at most three values in the file: what was there before us, and the last two that
- * were noted as ours. The rule that makes a crash harmless: the note comes before the write, and the
- * last two notes are always what stands there and what comes next. */
+ * were noted as ours. The rule that makes a crash harmless: the note comes before the write, and
+ * the last two notes are always what stands there and what comes next. */
 #include "hostd/ledger.h"
 
 #include <string.h>
@@ -62,7 +62,7 @@ enum ledger_verdict ledger_judge(const char *current, const char *prior, const c
 	return LEDGER_THEIRS;
 }
 
-/* -- slots -------------------------------------------------------------------------------------- */
+/* -- slots ------------------------------------------------------------------------------------ */
 
 static int slot_reserve(struct slot *slot, size_t length)
 {
@@ -109,7 +109,7 @@ static void slot_swap(struct slot *a, struct slot *b)
 	*b = t;
 }
 
-/* -- the two backends --------------------------------------------------------------------------- */
+/* -- the two backends ------------------------------------------------------------------------- */
 
 static int host_read(const struct ledger_entry *entry, char *value, size_t size)
 {
@@ -195,7 +195,7 @@ static const struct backend backend_dry = {
 	.forget = dry_forget,
 };
 
-/* -- entries ------------------------------------------------------------------------------------ */
+/* -- entries ---------------------------------------------------------------------------------- */
 
 static struct ledger_entry *entry_free(struct ledger_entry *entry)
 {
@@ -299,10 +299,10 @@ static void remove_entry(struct ledger *ledger, struct ledger_entry *entry)
 	entry_free(entry);
 }
 
-/* -- changing ----------------------------------------------------------------------------------- */
+/* -- changing --------------------------------------------------------------------------------- */
 
-/* The value that comes after ours: *entry is as if it had been written last. The buffer that it goes
- * to has been reserved. */
+/* The value that comes after ours: *entry is as if it had been written last. The buffer that it
+ * goes to has been reserved. */
 static void push_ours(struct ledger_entry *entry, const char *value)
 {
 	if (value != entry->before.text)
@@ -341,8 +341,8 @@ static bool seen_as(struct ledger *ledger, const struct ledger_entry *entry,
 	       strcmp(ledger->seen, current) == 0;
 }
 
-/* The judgement over what is read now. A value of ours that is the prior one needs no restoring; one
- * that only looks the same at the moment, since CPUs have left, does. */
+/* The judgement over what is read now. A value of ours that is the prior one needs no restoring;
+ * one that only looks the same at the moment, since CPUs have left, does. */
 static enum ledger_verdict verdict_of(struct ledger *ledger, const struct ledger_entry *entry,
 				      const char *current)
 {
@@ -437,7 +437,7 @@ int ledger_verify(struct ledger *ledger, struct ledger_entry *entry)
 	return entry->uncertain && verdict_of(ledger, entry, ledger->value) != LEDGER_THEIRS;
 }
 
-/* -- putting back ------------------------------------------------------------------------------- */
+/* -- putting back ----------------------------------------------------------------------------- */
 
 void ledger_release(struct ledger *ledger, struct ledger_entry *entry)
 {
@@ -450,7 +450,7 @@ void ledger_release(struct ledger *ledger, struct ledger_entry *entry)
 	remove_entry(ledger, entry);
 }
 
-/* Puts one back, and says which number of the tally it counts for; NULL if there was nothing to do. */
+/* Puts one back, and says which number of the tally it adds to; NULL if there was nothing to do. */
 static unsigned *put_back(struct ledger *ledger, struct ledger_entry *entry,
 			  struct ledger_tally *tally)
 {
@@ -501,7 +501,7 @@ void ledger_restore_all(struct ledger *ledger, struct ledger_tally *tally)
 	}
 }
 
-/* -- the file's view ---------------------------------------------------------------------------- */
+/* -- the file's view -------------------------------------------------------------------------- */
 
 static int load_prior(struct ledger *ledger, const char *name, const char *value)
 {
@@ -564,7 +564,7 @@ static void dump_records(void *userdata, struct ledger_file *file)
 	}
 }
 
-/* -- opening and closing ------------------------------------------------------------------------ */
+/* -- opening and closing ---------------------------------------------------------------------- */
 
 /* Whether the next run has to know anything. */
 static bool has_changed(const struct ledger *ledger)

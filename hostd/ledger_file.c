@@ -13,7 +13,7 @@
 #include "common/macro.h"
 #include "hostd/ledger.h"
 
-#define MAGIC       "vmfreq-ledger 1 "
+#define MAGIC	    "vmfreq-ledger 1 "
 #define FILE_MAX    (256L << 20)
 #define COMPACT_MIN ((size_t)64 << 10)
 #define LOCK_TRIES  8
@@ -26,20 +26,20 @@ struct ledger_file {
 	char *path, *new_path;
 	char boot_id[64];
 	int fd;
-	size_t bytes;      /* its length: what is beyond doesn't count. 0: it has no header yet */
+	size_t bytes;	   /* its length: what is beyond doesn't count. 0: it has no header yet */
 	size_t compact_at; /* the length at which it is worth while to write it anew */
 	size_t damaged;
-	bool torn;         /* there may be something beyond */
-	bool stale;        /* see ledger_file_spoil() */
+	bool torn;  /* there may be something beyond */
+	bool stale; /* see ledger_file_spoil() */
 
-	/* Records on their way. While the file is written anew they go to new_fd when it is full. */
+	/* Records on their way: to new_fd while the file is written anew. */
 	int new_fd;
 	int new_error;
 	size_t new_bytes, used;
 	char buffer[4 * RECORD_MAX];
 };
 
-/* -- records ------------------------------------------------------------------------------------ */
+/* -- records ---------------------------------------------------------------------------------- */
 
 static uint32_t checksum(const char *text, size_t length)
 {
@@ -144,7 +144,7 @@ static int take_checksum(char *line)
 	return 0;
 }
 
-/* Splits "VERB NAME =VALUE" or "VERB NAME" and undoes the escapes. *ret_value is NULL without one. */
+/* Splits "VERB NAME =VALUE" or "VERB NAME" (then *ret_value is NULL) and undoes the escapes. */
 static int split_record(char *line, char **ret_name, char **ret_value)
 {
 	char *name = strchr(line, ' '), *value;
@@ -165,7 +165,7 @@ static int split_record(char *line, char **ret_name, char **ret_value)
 	return 0;
 }
 
-/* -- writing ------------------------------------------------------------------------------------ */
+/* -- writing ---------------------------------------------------------------------------------- */
 
 /* Writes all of it: 0 or -errno. A short write is one of a full disk. */
 static int write_all(int fd, const char *data, size_t length)
@@ -260,8 +260,8 @@ static int cut_torn(struct ledger_file *file)
 	return 0;
 }
 
-/* A file that has doubled since it was last written is mostly dead, unless it has grown. If it can't
- * be written anew the old one goes on, and only room is lost. */
+/* A file that has doubled since it was last written is mostly dead, unless it has grown. If it
+ * can't be written anew the old one goes on, and only room is lost. */
 int ledger_file_begin(struct ledger_file *file)
 {
 	bool needs_header = file->bytes == 0;
@@ -294,7 +294,7 @@ void ledger_file_spoil(struct ledger_file *file)
 	file->stale = true;
 }
 
-/* -- reading ------------------------------------------------------------------------------------ */
+/* -- reading ---------------------------------------------------------------------------------- */
 
 static int load_line(struct ledger_file *file, char *line)
 {
@@ -399,10 +399,10 @@ static int load_file(struct ledger_file *file)
 	return load_text(file, text, used);
 }
 
-/* -- opening and closing ------------------------------------------------------------------------ */
+/* -- opening and closing ---------------------------------------------------------------------- */
 
-/* Whether the descriptor is still what the path names: whoever held it may have renamed another file
- * over it, or removed it, just before it let go. */
+/* Whether the descriptor is still what the path names: whoever held it may have renamed another
+ * file over it, or removed it, just before it let go. */
 static bool is_current(int fd, const char *path)
 {
 	struct stat ours, named;
@@ -415,8 +415,8 @@ static bool is_current(int fd, const char *path)
 static int open_locked(const char *path)
 {
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		_cleanup_close_ int fd = open(
-			path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+		int flags = O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+		_cleanup_close_ int fd = open(path, flags, 0600);
 
 		if (fd < 0)
 			return -errno;

@@ -38,7 +38,7 @@ const char *thread_source_text(enum thread_source source)
 	return "?";
 }
 
-/* -- one thread in /proc ------------------------------------------------------------------------ */
+/* -- one thread in /proc ---------------------------------------------------------------------- */
 
 /* Reads a file of a thread, below /proc/TID/task/TID: there all times are the thread's own. */
 static int read_proc(int root_fd, pid_t tid, const char *file, char *buffer, size_t size)
@@ -81,32 +81,32 @@ static int column_after(const char **cursor, unsigned n, uint64_t *ret)
 	return parse_column_u64(cursor, ret) < 0 ? -EBADMSG : 0;
 }
 
-/* The name in the second column may hold spaces and parentheses: columns are counted behind the last
- * ')'. Its index in proc_pid_stat(5) stands beside each. */
+/* The name in the second column may hold spaces and parentheses, so columns are counted behind the
+ * last ')'. Their numbers are those of proc_pid_stat(5). */
 static int parse_stat(const char *text, struct thread_stat *ret)
 {
 	const char *p = strrchr(text, ')');
-	uint64_t utime, stime, start, cpu, rt_priority, policy;
+	uint64_t utime, stime, start, cpu, priority, policy;
 	char state;
 
 	if (!p || p[1] != ' ' || !isalpha((unsigned char)p[2]) || p[3] != ' ')
 		return -EBADMSG;
 	state = p[2];
 	p += 3;
-	if (column_after(&p, 10, &utime) < 0 || /* 14 */
-	    column_after(&p, 0, &stime) < 0 ||  /* 15 */
-	    column_after(&p, 6, &start) < 0 ||  /* 22 */
-	    column_after(&p, 16, &cpu) < 0 ||   /* 39 */
-	    column_after(&p, 0, &rt_priority) < 0 || /* 40 */
-	    column_after(&p, 0, &policy) < 0)        /* 41 */
+	if (column_after(&p, 10, &utime) < 0 ||	  /* 14 */
+	    column_after(&p, 0, &stime) < 0 ||	  /* 15 */
+	    column_after(&p, 6, &start) < 0 ||	  /* 22 */
+	    column_after(&p, 16, &cpu) < 0 ||	  /* 39 */
+	    column_after(&p, 0, &priority) < 0 || /* 40 */
+	    column_after(&p, 0, &policy) < 0)	  /* 41 */
 		return -EBADMSG;
-	if (cpu > UINT_MAX || rt_priority > 99 || policy > UINT_MAX)
+	if (cpu > UINT_MAX || priority > 99 || policy > UINT_MAX)
 		return -EBADMSG;
 	*ret = (struct thread_stat){
 		.start_time = start,
 		.cpu_ticks = utime + stime,
 		.cpu = (unsigned)cpu,
-		.rt_priority = (unsigned)rt_priority,
+		.rt_priority = (unsigned)priority,
 		.policy = (unsigned)policy,
 		.state = state,
 	};
@@ -141,8 +141,8 @@ int thread_schedstat(int root_fd, pid_t tid, uint64_t *ret_run_ns, uint64_t *ret
 	return 0;
 }
 
-/* The number behind "key   :" in /proc/TID/sched. The first line there begins with the thread's name,
- * unescaped; with its 15 characters it can't forge a line of a key of 15 or more. */
+/* The number behind "key   :" in /proc/TID/sched. The first line there begins with the thread's
+ * name, unescaped; with its 15 characters it can't forge a line of a key of 15 or more. */
 static int sched_value(const char *text, const char *key, unsigned *ret)
 {
 	size_t length = strlen(key);
@@ -206,7 +206,7 @@ int thread_util_avg(int root_fd, pid_t tid, unsigned *ret_util1024)
 	return r < 0 ? r : sched_value(text, "se.avg.util_avg", ret_util1024);
 }
 
-/* -- which thread ------------------------------------------------------------------------------- */
+/* -- which thread ----------------------------------------------------------------------------- */
 
 /* The cgroup v2 path of a thread; "" if the host has none. */
 static int read_cgroup(int root_fd, pid_t tid, char ret[THREAD_CGROUP_MAX])
@@ -329,7 +329,7 @@ int thread_parse(const char *text, struct vcpu_thread *ret)
 	return 0;
 }
 
-/* -- a domain's threads ------------------------------------------------------------------------- */
+/* -- a domain's threads ----------------------------------------------------------------------- */
 
 struct search {
 	int root_fd;
@@ -340,8 +340,8 @@ struct search {
 	pid_t pid; /* of the QEMU process; 0 if unknown */
 };
 
-/* The vCPU number in QEMU's "CPU 3/KVM" or "CPU 3/TCG". Not "ALL CPUs/TCG": one thread for all can't
- * be told what one vCPU needs. */
+/* The vCPU number in QEMU's "CPU 3/KVM" or "CPU 3/TCG". Not "ALL CPUs/TCG": one thread for all
+ * can't be told what one vCPU needs. */
 static int parse_thread_name(const char *comm, unsigned *ret_vcpu)
 {
 	char digits[8];
@@ -433,27 +433,49 @@ static unsigned fill_from_scope(const struct search *search, const char *scope)
 	return found;
 }
 
-/* Whether a cgroup is called as libvirt calls that of a domain: "machine-qemu\x2d3\x2dNAME.scope"
+/* The id in the name that libvirt gives to a domain's cgroup: "machine-qemu\x2d3\x2dNAME.scope"
  * (systemd escapes the name and libvirt shortens it, so only the id can be relied on), and without
- * machined "qemu-3-NAME.libvirt-qemu". */
-static bool is_scope_of(const char *name, int domain_id)
+ * machined "qemu-3-NAME.libvirt-qemu". -EINVAL for other names. */
+static int parse_scope_name(const char *name, int *ret_id)
 {
-	char prefix[64];
+	static const struct {
+		const char *prefix, *separator, *tail;
+	} forms[] = {
+		{"machine-qemu\\x2d", "\\x2d", ".scope"},
+		{"qemu-", "-", ".libvirt-qemu"},
+	};
 
-	snprintf(prefix, sizeof(prefix), "machine-qemu\\x2d%d\\x2d", domain_id);
-	if (strncmp(name, prefix, strlen(prefix)) == 0)
-		return true;
-	snprintf(prefix, sizeof(prefix), "qemu-%d-", domain_id);
-	return strncmp(name, prefix, strlen(prefix)) == 0 && strstr(name, ".libvirt-qemu");
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		size_t prefix = strlen(forms[i].prefix);
+		const char *digits = name + prefix;
+		size_t length;
+		char text[16];
+		uint64_t id;
+
+		if (strncmp(name, forms[i].prefix, prefix) != 0 || !strstr(name, forms[i].tail))
+			continue;
+		length = strspn(digits, "0123456789");
+		if (length >= sizeof(text) ||
+		    strncmp(digits + length, forms[i].separator, strlen(forms[i].separator)) != 0)
+			continue;
+		memcpy(text, digits, length);
+		text[length] = '\0';
+		if (parse_u64_max(text, INT_MAX, &id) < 0)
+			continue;
+		*ret_id = (int)id;
+		return 0;
+	}
+	return -EINVAL;
 }
 
-/* The scope that the QEMU process is in: the part of its cgroup before "/libvirt/emulator". */
+/* The scope that the QEMU process is in: the part of its cgroup before "/libvirt/emulator". -EXDEV
+ * if that is the scope of another run of a domain. */
 static int scope_of_process(const struct search *search, char ret[THREAD_CGROUP_MAX])
 {
 	static const char *const tails[] = {"/libvirt/emulator", "/emulator", "/libvirt"};
 	char cgroup[THREAD_CGROUP_MAX];
 	const char *base;
-	int r;
+	int r, id;
 
 	if (search->pid == 0)
 		return -ESRCH;
@@ -469,8 +491,10 @@ static int scope_of_process(const struct search *search, char ret[THREAD_CGROUP_
 		}
 	}
 	base = strrchr(cgroup, '/');
-	if (!base || !is_scope_of(base + 1, search->domain_id))
+	if (!base || parse_scope_name(base + 1, &id) < 0)
 		return -ESRCH;
+	if (id != search->domain_id)
+		return -EXDEV;
 	strcpy(ret, cgroup);
 	return 0;
 }
@@ -497,7 +521,7 @@ static int find_scope(const struct search *search, const char *path, unsigned de
 	}
 	while ((entry = readdir(dir))) {
 		char child[THREAD_CGROUP_MAX];
-		int n;
+		int n, id;
 
 		if (entry->d_name[0] == '.' ||
 		    (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
@@ -505,7 +529,9 @@ static int find_scope(const struct search *search, const char *path, unsigned de
 		n = snprintf(child, sizeof(child), "%s/%s", path, entry->d_name);
 		if (n < 0 || (size_t)n >= sizeof(child))
 			continue;
-		if (is_scope_of(entry->d_name, search->domain_id)) {
+		if (parse_scope_name(entry->d_name, &id) >= 0) {
+			if (id != search->domain_id)
+				continue;
 			strcpy(ret, child);
 			return 0;
 		}
@@ -569,14 +595,17 @@ static pid_t domain_pid(int root_fd, const char *name)
 	return (pid_t)pid;
 }
 
-static unsigned fill(const struct search *search, enum thread_source *ret_source)
+static unsigned fill(struct search *search, enum thread_source *ret_source)
 {
 	char scope[THREAD_CGROUP_MAX];
 	unsigned found = 0;
+	int r = scope_of_process(search, scope);
 
 	*ret_source = THREAD_SOURCE_CGROUP;
-	if (scope_of_process(search, scope) >= 0)
+	if (r >= 0)
 		found = fill_from_scope(search, scope);
+	else if (r == -EXDEV)
+		search->pid = 0; /* the pidfile is of another run */
 	if (found == 0 && scope_by_id(search, scope) >= 0)
 		found = fill_from_scope(search, scope);
 	if (found == 0) {

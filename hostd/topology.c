@@ -22,7 +22,7 @@ static void closedirp(DIR **dir)
 		closedir(*dir);
 }
 
-/* -- small files of a CPU ----------------------------------------------------------------------- */
+/* -- small files of a CPU --------------------------------------------------------------------- */
 
 static int read_cpus(int root_fd, const char *path, struct cpumask *ret)
 {
@@ -67,7 +67,7 @@ static void read_cpu(int root_fd, unsigned cpu, struct topology_cpu *ret)
 	ret->sibling = first_sibling(root_fd, cpu);
 }
 
-/* -- cpufreq ------------------------------------------------------------------------------------ */
+/* -- cpufreq ---------------------------------------------------------------------------------- */
 
 static void policy_path(char *path, size_t size, unsigned number, const char *file)
 {
@@ -155,7 +155,7 @@ static int read_policies(int root_fd, struct topology *topology)
 	return 0;
 }
 
-/* -- the kernel --------------------------------------------------------------------------------- */
+/* -- the kernel ------------------------------------------------------------------------------- */
 
 static void read_release(int root_fd, struct topology *topology)
 {
@@ -170,7 +170,8 @@ static bool file_says(int root_fd, const char *path, const char *expect)
 {
 	char text[64];
 
-	return rootfs_read_line(root_fd, path, text, sizeof(text)) >= 0 && strcmp(text, expect) == 0;
+	return rootfs_read_line(root_fd, path, text, sizeof(text)) >= 0 &&
+	       strcmp(text, expect) == 0;
 }
 
 static bool all_schedutil(const struct topology *topology)
@@ -198,7 +199,7 @@ static void read_kernel(int root_fd, struct topology *topology)
 	topology->schedutil = all_schedutil(topology);
 }
 
-/* -- classes ------------------------------------------------------------------------------------ */
+/* -- classes ---------------------------------------------------------------------------------- */
 
 /* The next capacity above `above` that an online CPU has, and 0 if there is none. */
 static unsigned next_capacity(const struct topology *topology, unsigned above)
@@ -220,13 +221,13 @@ static bool same_class(unsigned least, unsigned capacity)
 	return capacity * 100 < least * 105;
 }
 
-static void put_in_class(struct topology *topology, unsigned cpu, unsigned class)
+static void put_in_class(struct topology *topology, unsigned cpu, unsigned rank)
 {
-	struct core_class *c = &topology->class[class];
+	struct core_class *class = &topology->class[rank];
 
-	cpumask_set(&c->cpus, cpu);
-	c->capacity1024 = MAX(c->capacity1024, (unsigned)topology->cpu[cpu].capacity1024);
-	topology->cpu[cpu].class = (uint16_t)class;
+	cpumask_set(&class->cpus, cpu);
+	class->capacity1024 = MAX(class->capacity1024, (unsigned)topology->cpu[cpu].capacity1024);
+	topology->cpu[cpu].class = (uint16_t)rank;
 }
 
 static void clear_classes(struct topology *topology)
@@ -245,14 +246,14 @@ void topology_classify(struct topology *topology)
 	while ((least = next_capacity(topology, least)) > 0) {
 		/* More kinds of cores than we have classes for: the biggest share the last. */
 		bool last = topology->n_classes == TOPOLOGY_CLASSES_MAX - 1;
-		unsigned class = topology->n_classes++, most = least;
+		unsigned rank = topology->n_classes++, most = least;
 
 		CPUMASK_FOREACH(cpu, &topology->online) {
 			unsigned capacity = topology->cpu[cpu].capacity1024;
 
 			if (capacity < least || (!last && !same_class(least, capacity)))
 				continue;
-			put_in_class(topology, cpu, class);
+			put_in_class(topology, cpu, rank);
 			most = MAX(most, capacity);
 		}
 		least = most;
@@ -295,8 +296,9 @@ static int parse_class(const char *list, unsigned index, struct core_class *ret,
 		return complain(message, size, "class %u: a CPU of \"%s\" is above %u", index + 1,
 				list, CPUMASK_CPUS - 1);
 	if (r < 0 || strchr(list, '\n'))
-		return complain(message, size, "class %u: \"%s\" is not a list of CPUs such as 0-3,8",
-				index + 1, list);
+		return complain(message, size,
+				"class %u: \"%s\" is not a list of CPUs such as 0-3,8", index + 1,
+				list);
 	cpumask_and(&both, &ret->cpus, taken);
 	if (!cpumask_is_empty(&both))
 		return complain(message, size, "class %u: CPU %u is in a smaller class already",
@@ -342,7 +344,8 @@ const char *topology_classes_problem(const char *text)
 	char message[128];
 	unsigned n;
 
-	if (*text == '\0' || topology_parse_classes(text, classes, &n, message, sizeof(message)) >= 0)
+	if (*text == '\0' ||
+	    topology_parse_classes(text, classes, &n, message, sizeof(message)) >= 0)
 		return NULL;
 	return "lists of CPUs, smallest cores first, each CPU once, such as 0-1 < 2-3";
 }
@@ -376,7 +379,7 @@ bool topology_obeys_clamp(const struct topology *topology, unsigned cpu)
 	       strcmp(topology->policy[policy].governor, "schedutil") == 0;
 }
 
-/* -- all of it ---------------------------------------------------------------------------------- */
+/* -- all of it -------------------------------------------------------------------------------- */
 
 int topology_read(int root_fd, struct topology **ret)
 {
@@ -393,9 +396,8 @@ int topology_read(int root_fd, struct topology **ret)
 	if (read_cpus(root_fd, SYS_CPU "/possible", &topology->possible) < 0)
 		topology->possible = topology->online;
 	for (unsigned cpu = 0; cpu < CPUMASK_CPUS; cpu++)
-		topology->cpu[cpu] = (struct topology_cpu){CAPACITY_SCALE, TOPOLOGY_NONE,
-							   TOPOLOGY_NONE, (uint16_t)cpu,
-							   TOPOLOGY_NONE};
+		topology->cpu[cpu] = (struct topology_cpu){
+			CAPACITY_SCALE, TOPOLOGY_NONE, TOPOLOGY_NONE, (uint16_t)cpu, TOPOLOGY_NONE};
 	CPUMASK_FOREACH(cpu, &topology->possible)
 		read_cpu(root_fd, cpu, &topology->cpu[cpu]);
 	r = read_policies(root_fd, topology);
@@ -440,11 +442,11 @@ int topology_boot_id(int root_fd, char ret[BOOT_ID_MAX])
 	return 0;
 }
 
-/* -- frequencies -------------------------------------------------------------------------------- */
+/* -- frequencies ------------------------------------------------------------------------------ */
 
 struct freq_reader {
-	int root_fd;           /* not ours */
-	int fd[CPUMASK_CPUS];  /* by the policy's number; 0: not open */
+	int root_fd;	      /* not ours */
+	int fd[CPUMASK_CPUS]; /* by the policy's number; 0: not open */
 };
 
 int freq_reader_new(int root_fd, struct freq_reader **ret)
@@ -483,7 +485,7 @@ static int open_policy(struct freq_reader *reader, unsigned number)
 	return reader->fd[number] = fd;
 }
 
-/* Once a policy has gone its file answers ENODEV for ever, also when the policy is back: open anew. */
+/* Once a policy has gone its file answers ENODEV for ever, even when the policy is back. */
 int freq_reader_khz(struct freq_reader *reader, const struct topology *topology, unsigned cpu,
 		    uint32_t *ret_khz)
 {

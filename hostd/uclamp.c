@@ -12,11 +12,11 @@
 #include "common/rootfs.h"
 
 /* include/uapi/linux/sched.h */
-#define FLAG_KEEP_ALL       UINT64_C(0x18) /* policy and parameters */
+#define FLAG_KEEP_ALL	    UINT64_C(0x18) /* policy and parameters */
 #define FLAG_UTIL_CLAMP_MIN UINT64_C(0x20)
-#define UTIL_RESET          UINT32_MAX     /* -1: the system's default */
+#define UTIL_RESET	    UINT32_MAX /* -1: the system's default */
 
-#define SYSCTL_MIN        "proc/sys/kernel/sched_util_clamp_min"
+#define SYSCTL_MIN	  "proc/sys/kernel/sched_util_clamp_min"
 #define SYSCTL_RT_DEFAULT "proc/sys/kernel/sched_util_clamp_min_rt_default"
 
 _Static_assert(sizeof(struct uclamp_attr) == 56, "SCHED_ATTR_SIZE_VER1");
@@ -54,9 +54,9 @@ static int set(const struct uclamp_door *door, pid_t tid, uint32_t util_min)
 	return door->calls->set(door->calls->userdata, tid, &attr);
 }
 
-/* uclamp_validate() in kernel/sched refuses a value beyond 1024 with EINVAL before it does anything,
- * and without CONFIG_UCLAMP_TASK any value with EOPNOTSUPP. Kernels before 5.3 answer EINVAL to the
- * flag itself: those have no sysctl. */
+/* uclamp_validate() in kernel/sched refuses a value beyond 1024 with EINVAL before it does
+ * anything, and without CONFIG_UCLAMP_TASK any value with EOPNOTSUPP. Kernels before 5.3 answer
+ * EINVAL to the flag itself: those have no sysctl. */
 int uclamp_probe(const struct uclamp_door *door)
 {
 	char text[32];
@@ -102,7 +102,8 @@ static int read_setting(void *userdata, const char *name, char *value, size_t si
 
 /* The number was given to somebody else's new thread between our check and our write: give that one
  * the default, which a new thread has, unless it has got another value in the meantime. */
-static void undo(const struct uclamp_door *door, const struct vcpu_thread *thread, uint32_t util_min)
+static void undo(const struct uclamp_door *door, const struct vcpu_thread *thread,
+		 uint32_t util_min)
 {
 	struct uclamp_attr attr;
 

@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static char current[SETTING_VALUE_MAX];
 
 /* The one value of this host: what was written last. */
-static int read_setting(void *userdata _unused_, const char *name _unused_, char *value, size_t size)
+static int read_setting(void *userdata _unused_, const char *name _unused_, char *value,
+			size_t size)
 {
 	snprintf(value, size, "%s", current);
 	return 0;

@@ -11,10 +11,10 @@
 
 #define BOOT_ID "01234567-89ab-cdef-0123-456789abcdef"
 
-/* -- malloc that can fail (linked with --wrap) -------------------------------------------------- */
+/* -- malloc that can fail (linked with --wrap) ------------------------------------------------ */
 
 static long malloc_countdown = -1; /* the call that fails; -1: none */
-static bool malloc_fails_on;       /* and all those after it */
+static bool malloc_fails_on;	   /* and all those after it */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -58,7 +58,7 @@ void *__wrap_reallocarray(void *p, size_t n, size_t size)
 	return malloc_fails() ? NULL : __real_reallocarray(p, n, size);
 }
 
-/* -- the host ----------------------------------------------------------------------------------- */
+/* -- the host --------------------------------------------------------------------------------- */
 
 #define SETTINGS 32
 
@@ -70,9 +70,9 @@ struct setting {
 struct host {
 	struct setting setting[SETTINGS];
 	int read_error, write_error;
-	bool write_anyway;     /* fail, but have written all the same */
-	bool refuse_restore;   /* put something near instead */
-	const char *cut;       /* what expect() says instead of this value */
+	bool write_anyway;   /* fail, but have written all the same */
+	bool refuse_restore; /* put something near instead */
+	const char *cut;     /* what expect() says instead of this value */
 	unsigned reads, writes;
 	void (*before_write)(struct host *host, unsigned index, const char *value);
 };
@@ -214,7 +214,7 @@ static int teardown(void **state _unused_)
 	return 0;
 }
 
-/* -- decisions ---------------------------------------------------------------------------------- */
+/* -- decisions -------------------------------------------------------------------------------- */
 
 static void test_judge(void **state _unused_)
 {
@@ -239,7 +239,7 @@ static void test_judge(void **state _unused_)
 		       "row %zu", i);
 }
 
-/* -- setting ------------------------------------------------------------------------------------ */
+/* -- setting ---------------------------------------------------------------------------------- */
 
 static void test_set(void **state _unused_)
 {
@@ -327,8 +327,8 @@ static void test_long_values(void **state _unused_)
 /* After each failure the setting and the ledger are as they were, and the next try works. */
 static void test_set_fails(void **state _unused_)
 {
-	static const int errors[] = {-EINTR, -EAGAIN, -ESRCH,  -EPERM, -EBUSY,
-				     -ENODEV, -EINVAL, -EIO, -ENOSPC};
+	static const int errors[] = {-EINTR,  -EAGAIN, -ESRCH, -EPERM, -EBUSY,
+				     -ENODEV, -EINVAL, -EIO,   -ENOSPC};
 
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
 		struct ledger *ledger = open_ledger();
@@ -407,7 +407,7 @@ static void test_verify(void **state _unused_)
 	ledger_close(ledger);
 }
 
-/* -- putting back ------------------------------------------------------------------------------- */
+/* -- putting back ----------------------------------------------------------------------------- */
 
 static void test_restore(void **state _unused_)
 {
@@ -420,12 +420,12 @@ static void test_restore(void **state _unused_)
 		snprintf(name, sizeof(name), "list:s%u", i);
 		assert_int_equal(set(ledger, name, "ours"), 1);
 	}
-	entry_of(ledger, "list:s7");                     /* never changed */
+	entry_of(ledger, "list:s7"); /* never changed */
 	strcpy(host.setting[2].value, "theirs");
-	strcpy(host.setting[3].value, "3");              /* somebody put it back */
+	strcpy(host.setting[3].value, "3"); /* somebody put it back */
 	host.setting[4].gone = true;
 	host.cut = "ours";
-	strcpy(host.setting[5].value, "cut");            /* ours, as the kernel shows it */
+	strcpy(host.setting[5].value, "cut");		  /* ours, as the kernel shows it */
 	assert_int_equal(set(ledger, "list:s6", "6"), 1); /* we went back by ourselves */
 	host.writes = 0;
 	ledger_restore_all(ledger, &tally);
@@ -560,7 +560,7 @@ static void test_dry(void **state _unused_)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
-/* -- crashes ------------------------------------------------------------------------------------ */
+/* -- crashes ---------------------------------------------------------------------------------- */
 
 /* All that was written to the host, and how long the file was then. */
 static struct event {
@@ -630,8 +630,8 @@ static void check_crash(const char *text, size_t bytes, size_t n)
 	ledger_close(ledger);
 }
 
-/* The file is cut after each of its bytes. Writes to the host come after what the file held then, so
- * with n bytes all of those before have been made, and those at n may have been. */
+/* The file is cut after each of its bytes. Writes to the host come after what the file held then,
+ * so with n bytes all of those before have been made, and those at n may have been. */
 static void test_crash_at_each_byte(void **state _unused_)
 {
 	_cleanup_free_ char *text = NULL;
@@ -690,8 +690,7 @@ static void check_now(struct host *h)
 	busy = false;
 }
 
-static void check_before_write(struct host *h, unsigned index _unused_,
-			       const char *value _unused_)
+static void check_before_write(struct host *h, unsigned index _unused_, const char *value _unused_)
 {
 	if (h->writes % 16 == 0)
 		check_now(h);
@@ -715,8 +714,8 @@ static void random_step(struct ledger *ledger, uint64_t *seed)
 	host.write_error = 0;
 }
 
-/* Random changes, failures with and without effect, and restarts, over many compactions of the file.
- * At each 16th write, before and after it, a crash has to be harmless. */
+/* Random changes, failures with and without effect, and restarts, over many compactions of the
+ * file. At each 16th write, before and after it, a crash has to be harmless. */
 static void test_random_crashes(void **state _unused_)
 {
 	uint64_t seed = 20261122;
@@ -734,7 +733,7 @@ static void test_random_crashes(void **state _unused_)
 	ledger_close(ledger);
 }
 
-/* -- the file ----------------------------------------------------------------------------------- */
+/* -- the file --------------------------------------------------------------------------------- */
 
 static off_t file_size(void)
 {
@@ -781,9 +780,12 @@ static void test_locked(void **state _unused_)
 /* Files that are something else are left as they are. */
 static void test_not_ours(void **state _unused_)
 {
-	static const char *const texts[] = {
-		"[Unit]\n", "vmfreq-ledger 2 x #00000000\n", "x", "vmfreq-ledger 1 y #00000000\n",
-		"vmfreq-ledger 1\n", "\n"};
+	static const char *const texts[] = {"[Unit]\n",
+					    "vmfreq-ledger 2 x #00000000\n",
+					    "x",
+					    "vmfreq-ledger 1 y #00000000\n",
+					    "vmfreq-ledger 1\n",
+					    "\n"};
 	_cleanup_free_ char *link = NULL;
 	struct ledger *ledger;
 
@@ -884,7 +886,7 @@ static void test_strange_records(void **state _unused_)
 	ledger_close(ledger);
 }
 
-/* -- no room ------------------------------------------------------------------------------------ */
+/* -- no room ---------------------------------------------------------------------------------- */
 
 static void limit_files(rlim_t bytes)
 {
