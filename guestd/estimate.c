@@ -35,6 +35,7 @@
 #define HALF_LIFE     32 /* periods */
 #define IOWAIT_MEMORY (250 * USEC_PER_MSEC * NSEC_PER_USEC)
 #define STIR_NSEC     (32 * USEC_PER_MSEC * NSEC_PER_USEC)
+#define GAP_MAX	      (3600 * USEC_PER_SEC * NSEC_PER_USEC)
 #define BEHIND_MAX    (USEC_PER_SEC * NSEC_PER_USEC)
 #define FULL_1024     1002U /* (LOAD_AVG_MAX - 1024) / LOAD_AVG_MAX: the kernel takes it for full */
 #define SEGMENTS      32U
@@ -105,7 +106,7 @@ void estimator_configure(struct estimator *estimator, uint64_t window_nsec, uint
 {
 	estimator->window_nsec =
 		CLAMP(window_nsec, USEC_PER_MSEC * NSEC_PER_USEC, USEC_PER_SEC * NSEC_PER_USEC);
-	estimator->gap_nsec = gap_nsec;
+	estimator->gap_nsec = MIN(gap_nsec, GAP_MAX);
 }
 
 uint64_t estimate_decay(uint64_t value, uint64_t nsec)
@@ -136,7 +137,7 @@ static void average(struct cpu_state *cpu, uint64_t nsec, uint64_t busy_nsec)
 
 	if (nsec == 0)
 		return;
-	share = (uint64_t)((unsigned __int128)busy_nsec * UTIL_ONE / nsec);
+	share = busy_nsec * UTIL_ONE / nsec; /* GAP_MAX keeps this in 64 bits */
 	cpu->util = (uint32_t)((cpu->util * kept + share * (UTIL_ONE - kept)) / UTIL_ONE);
 	cpu->peak = (uint32_t)MAX(estimate_decay(cpu->peak, nsec / 2), cpu->util);
 }
@@ -149,7 +150,7 @@ static void remember(struct cpu_state *cpu, uint64_t window_nsec, uint64_t nsec,
 	if (nsec == 0)
 		return;
 	if (nsec > window_nsec) {
-		busy_nsec = (uint64_t)((unsigned __int128)busy_nsec * window_nsec / nsec);
+		busy_nsec = busy_nsec * UTIL_ONE / nsec * window_nsec / UTIL_ONE;
 		nsec = window_nsec;
 	}
 	/* Join small ones, so that SEGMENTS of them always fill the window. */

@@ -19,7 +19,7 @@ struct estimate {
 
 /* NULL if there is no memory. window_nsec: how far back the prompt part of util_est looks, 1 ms to
  * 1 s. gap_nsec: two samples further apart than this say nothing about each other (the guest was
- * stopped, or saved and restored). */
+ * stopped, or saved and restored); an hour at most. */
 struct estimator *estimator_new(uint64_t window_nsec, uint64_t gap_nsec);
 void estimator_free(struct estimator *estimator);
 
