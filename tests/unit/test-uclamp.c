@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* hostd/uclamp.c: one thread's floor, with a kernel that the test plays. */
+#include "tests/unit/test.h"
+
+#include <sched.h>
+
+#include "common/rootfs.h"
+#include "hostd/uclamp.h"
+
+#define NAME "7:1000:/vm/vcpu0"
+
+static char *dir;
+static int root_fd;
+
+/* The kernel, and one thread of it. */
+static struct {
+	int get_error, set_error, reset_error;
+	uint32_t policy, util_min, util_max;
+	bool defined; /* a clamp of its own, or the default */
+	unsigned sets;
+	void (*at_set)(void); /* just before a set takes effect */
+	void (*after_set)(void);
+	struct uclamp_attr last;
+} kernel;
+
+static void write_thread(unsigned long long start, const char *cgroup)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "7 (CPU 0/KVM) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 %llu 20 21 22 23 24 "
+		 "25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40\n",
+		 start);
+	test_write(dir, "proc/7/task/7/stat", text);
+	snprintf(text, sizeof(text), "0::%s\n", cgroup);
+	test_write(dir, "proc/7/task/7/cgroup", text);
+}
+
+static int fake_get(void *userdata _unused_, pid_t tid, struct uclamp_attr *ret)
+{
+	if (kernel.get_error)
+		return kernel.get_error;
+	if (tid != 7)
+		return -ESRCH;
+	*ret = (struct uclamp_attr){.size = sizeof(*ret),
+				    .policy = kernel.policy,
+				    .util_min = kernel.util_min,
+				    .util_max = kernel.util_max};
+	return 0;
+}
+
+static uint32_t fake_default(void)
+{
+	return kernel.policy == SCHED_FIFO ? 700 : 0;
+}
+
+/* As uclamp_validate() and __setscheduler_uclamp() do it. */
+static int fake_set(void *userdata _unused_, pid_t tid, const struct uclamp_attr *attr)
+{
+	bool reset = attr->util_min == UINT32_MAX;
+
+	kernel.last = *attr;
+	if (kernel.set_error)
+		return kernel.set_error;
+	if (tid != 7)
+		return tid == 0 && attr->util_min > 1024 ? -EINVAL : -ESRCH;
+	if (reset && kernel.reset_error)
+		return kernel.reset_error;
+	if (!reset && (attr->util_min > 1024 || attr->util_min > kernel.util_max))
+		return -EINVAL;
+	if (kernel.at_set)
+		kernel.at_set();
+	kernel.sets++;
+	kernel.util_min = reset ? fake_default() : attr->util_min;
+	kernel.defined = !reset;
+	if (kernel.after_set)
+		kernel.after_set();
+	return 0;
+}
+
+static const struct uclamp_calls fake_calls = {fake_get, fake_set, NULL};
+static struct uclamp_door door;
+static struct setting_ops ops;
+
+static int setup(void **state _unused_)
+{
+	dir = test_make_dir();
+	root_fd = rootfs_open(dir);
+	memset(&kernel, 0, sizeof(kernel));
+	kernel.util_max = 1024;
+	door = (struct uclamp_door){.root_fd = root_fd, .calls = &fake_calls};
+	uclamp_setting_ops(&door, &ops);
+	write_thread(1000, "/vm/vcpu0");
+	return root_fd < 0;
+}
+
+static int teardown(void **state _unused_)
+{
+	close(root_fd);
+	test_remove_dir(dir);
+	return 0;
+}
+
+static int write_setting(const char *value)
+{
+	return ops.write(ops.userdata, NAME, value);
+}
+
+static void test_probe(void **state _unused_)
+{
+	static const struct {
+		int error, result;
+		bool sysctl;
+	} rows[] = {
+		{-EINVAL, 0, true},
+		{-EINVAL, -EOPNOTSUPP, false}, /* too old to know the flag */
+		{-EOPNOTSUPP, -EOPNOTSUPP, true},
+		{-EPERM, -EPERM, true},
+		{-ENOSYS, -ENOSYS, true},
+		{-E2BIG, -E2BIG, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int r;
+
+		unlinkat(root_fd, "proc/sys/kernel/sched_util_clamp_min", 0);
+		if (rows[i].sysctl)
+			test_write(dir, "proc/sys/kernel/sched_util_clamp_min", "1024\n");
+		kernel.set_error = rows[i].error;
+		r = uclamp_probe(&door);
+		EXPECT(r == rows[i].result, "row %zu gave %d", i, r);
+		assert_int_equal(kernel.sets, 0);
+		assert_int_equal(kernel.last.util_min, 2048);
+	}
+}
+
+static void test_read(void **state _unused_)
+{
+	char value[16];
+
+	kernel.util_min = 512;
+	assert_int_equal(ops.read(ops.userdata, NAME, value, sizeof(value)), 0);
+	assert_string_equal(value, "512");
+	assert_int_equal(ops.read(ops.userdata, NAME, value, 3), -ENOBUFS);
+	assert_int_equal(ops.read(ops.userdata, "8:1000:/x", value, sizeof(value)), -ESRCH);
+	assert_int_equal(ops.read(ops.userdata, "7:1001:/vm/vcpu0", value, sizeof(value)), -ESRCH);
+	assert_int_equal(ops.read(ops.userdata, "garbage", value, sizeof(value)), -EINVAL);
+	kernel.get_error = -EPERM;
+	assert_int_equal(ops.read(ops.userdata, NAME, value, sizeof(value)), -EPERM);
+}
+
+/* Only the one field is asked for, and everything else is kept. */
+static void test_write_floor(void **state _unused_)
+{
+	assert_int_equal(write_setting("512"), 0);
+	assert_int_equal(kernel.util_min, 512);
+	assert_true(kernel.defined);
+	assert_int_equal(kernel.last.flags, 0x38);
+	assert_int_equal(kernel.last.size, 56);
+	assert_int_equal(kernel.last.util_max, 0);
+	assert_int_equal(write_setting("1024"), 0);
+	assert_int_equal(kernel.util_min, 1024);
+	/* The default is a reset: as if nobody had ever asked. */
+	assert_int_equal(write_setting("0"), 0);
+	assert_int_equal(kernel.util_min, 0);
+	assert_false(kernel.defined);
+	assert_int_equal(kernel.sets, 3);
+
+	assert_int_equal(write_setting("1025"), -ERANGE);
+	assert_int_equal(write_setting("-1"), -EINVAL);
+	assert_int_equal(write_setting(""), -EINVAL);
+	assert_int_equal(write_setting("4294967295"), -ERANGE);
+	kernel.util_max = 300;
+	assert_int_equal(write_setting("301"), -EINVAL);
+	assert_int_equal(kernel.sets, 3);
+}
+
+static void test_real_time(void **state _unused_)
+{
+	kernel.policy = SCHED_FIFO;
+	kernel.util_min = 700;
+	test_write(dir, "proc/sys/kernel/sched_util_clamp_min_rt_default", "700\n");
+	assert_int_equal(write_setting("0"), 0);
+	assert_true(kernel.defined);
+	assert_int_equal(kernel.util_min, 0);
+	assert_int_equal(write_setting("700"), 0);
+	assert_false(kernel.defined);
+	assert_int_equal(kernel.util_min, 700);
+}
+
+/* Before Linux 5.11 there is no reset. */
+static void test_no_reset(void **state _unused_)
+{
+	kernel.reset_error = -EINVAL;
+	kernel.util_min = 5;
+	assert_int_equal(write_setting("0"), 0);
+	assert_int_equal(kernel.util_min, 0);
+	assert_true(kernel.defined);
+	kernel.reset_error = -EPERM;
+	assert_int_equal(write_setting("0"), -EPERM);
+}
+
+static void test_gone(void **state _unused_)
+{
+	write_thread(1001, "/vm/vcpu0");
+	assert_int_equal(write_setting("5"), -ESRCH);
+	write_thread(1000, "/vm/emulator");
+	assert_int_equal(write_setting("5"), -ESRCH);
+	assert_int_equal(kernel.sets, 0);
+	/* Whichever cgroup it is in by now, what we did is undone. */
+	kernel.util_min = 512;
+	assert_int_equal(ops.restore(ops.userdata, NAME, "0"), 0);
+	assert_int_equal(kernel.util_min, 0);
+	assert_false(kernel.defined);
+	write_thread(1001, "/vm/emulator");
+	assert_int_equal(ops.restore(ops.userdata, NAME, "0"), -ESRCH);
+	unlinkat(root_fd, "proc/7/task/7/stat", 0);
+	assert_int_equal(write_setting("5"), -ESRCH);
+	assert_int_equal(ops.restore(ops.userdata, NAME, "0"), -ESRCH);
+}
+
+static void become_another(void)
+{
+	write_thread(2000, "/foreign");
+	kernel.at_set = NULL;
+}
+
+static void move(void)
+{
+	write_thread(1000, "/vm/emulator");
+}
+
+static void end(void)
+{
+	unlinkat(root_fd, "proc/7/task/7/stat", 0);
+	kernel.get_error = -ESRCH;
+}
+
+/* Between check and write the number goes to somebody else's thread: that one is left as it came.
+ */
+static void test_reused(void **state _unused_)
+{
+	kernel.at_set = become_another;
+	assert_int_equal(write_setting("512"), -ESRCH);
+	assert_int_equal(kernel.util_min, 0);
+	assert_false(kernel.defined);
+	assert_int_equal(kernel.sets, 2);
+}
+
+static void become_another_with_clamp(void)
+{
+	write_thread(2000, "/foreign");
+	kernel.util_min = 99;
+}
+
+/* Unless it has got a clamp of its own in the meantime. */
+static void test_reused_and_clamped(void **state _unused_)
+{
+	kernel.after_set = become_another_with_clamp;
+	assert_int_equal(write_setting("512"), -ESRCH);
+	assert_int_equal(kernel.util_min, 99);
+	assert_int_equal(kernel.sets, 1);
+}
+
+/* Our own thread was moved meanwhile: it keeps the value, which the ledger knows how to restore. */
+static void test_moved_meanwhile(void **state _unused_)
+{
+	kernel.after_set = move;
+	assert_int_equal(write_setting("512"), -ESRCH);
+	assert_int_equal(kernel.util_min, 512);
+	assert_int_equal(kernel.sets, 1);
+	assert_int_equal(ops.restore(ops.userdata, NAME, "0"), 0);
+	assert_int_equal(kernel.util_min, 0);
+}
+
+static void test_ended_meanwhile(void **state _unused_)
+{
+	kernel.after_set = end;
+	assert_int_equal(write_setting("512"), -ESRCH);
+	assert_int_equal(kernel.sets, 1);
+}
+
+static void overwrite(void)
+{
+	kernel.util_min = 77;
+}
+
+static void test_read_back(void **state _unused_)
+{
+	kernel.after_set = overwrite;
+	assert_int_equal(write_setting("512"), -EBUSY);
+	assert_int_equal(kernel.util_min, 77);
+}
+
+static void test_errors(void **state _unused_)
+{
+	static const int errors[] = {-EINTR,  -EAGAIN, -ESRCH, -EPERM,	   -EBUSY,
+				     -ENODEV, -EINVAL, -EIO,   -EOPNOTSUPP};
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		kernel.set_error = errors[i];
+		assert_int_equal(write_setting("512"), errors[i]);
+		assert_int_equal(write_setting("0"), errors[i]);
+		kernel.set_error = 0;
+		kernel.get_error = errors[i];
+		assert_int_equal(write_setting("512"), errors[i]);
+		kernel.get_error = 0;
+		assert_int_equal(kernel.sets, 0);
+	}
+}
+
+static void test_name(void **state _unused_)
+{
+	struct vcpu_thread thread = {.tid = 7, .start_time = 1000, .cgroup = "/vm/vcpu0"};
+	char name[64];
+
+	assert_int_equal(uclamp_setting_name(&thread, name, sizeof(name)), strlen("uclamp:" NAME));
+	assert_string_equal(name, "uclamp:" NAME);
+	assert_int_equal(uclamp_setting_name(&thread, name, strlen("uclamp:" NAME)), -ENOBUFS);
+	assert_int_equal(uclamp_setting_name(&thread, name, 7), -ENOBUFS);
+	assert_int_equal(uclamp_setting_name(&thread, name, 0), -ENOBUFS);
+	assert_string_equal(ops.kind, "uclamp");
+	/* The longest name fits the ledger's. */
+	memset(thread.cgroup, 'x', sizeof(thread.cgroup) - 1);
+	thread.tid = INT32_MAX;
+	thread.start_time = UINT64_MAX;
+	assert_true(uclamp_setting_name(&thread, (char[SETTING_NAME_MAX]){}, SETTING_NAME_MAX) > 0);
+}
+
+/* The machine that runs the tests, whether it can or not: nothing is changed by asking. */
+static void test_this_machine(void **state _unused_)
+{
+	_cleanup_close_ int root = rootfs_open("/");
+	struct uclamp_door real = {.root_fd = root, .calls = &uclamp_calls_kernel};
+	struct uclamp_attr before, after;
+	int r;
+
+	assert_int_equal(uclamp_calls_kernel.get(NULL, 0, &before), 0);
+	r = uclamp_probe(&real);
+	assert_true(r <= 0);
+	assert_int_equal(uclamp_calls_kernel.get(NULL, 0, &after), 0);
+	assert_memory_equal(&before, &after, sizeof(before));
+	assert_true(uclamp_calls_kernel.get(NULL, -1, &after) < 0);
+	assert_int_equal(after.size, before.size);
+}
+
+#define UCLAMP_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		UCLAMP_TEST(test_probe),
+		UCLAMP_TEST(test_read),
+		UCLAMP_TEST(test_write_floor),
+		UCLAMP_TEST(test_real_time),
+		UCLAMP_TEST(test_no_reset),
+		UCLAMP_TEST(test_gone),
+		UCLAMP_TEST(test_reused),
+		UCLAMP_TEST(test_reused_and_clamped),
+		UCLAMP_TEST(test_moved_meanwhile),
+		UCLAMP_TEST(test_ended_meanwhile),
+		UCLAMP_TEST(test_read_back),
+		UCLAMP_TEST(test_errors),
+		UCLAMP_TEST(test_name),
+		cmocka_unit_test(test_this_machine),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
