@@ -224,6 +224,21 @@ static void hang_up(struct caller *caller, enum bye_code code, const char *reaso
 	session_end(session, code, reason);
 }
 
+/* A guest has one connection that counts. A newer one that has greeted is proof that the older is
+ * dead; one that hasn't yet proves nothing, and replaces only another such. */
+static void replace_older(struct host *host, const struct domain *domain,
+			  const struct caller *newer, bool greeted)
+{
+	for (struct caller *caller = host->callers, *next; caller; caller = next) {
+		next = caller->next;
+		if (caller == newer || caller->domain != domain ||
+		    (session_peer(caller->session)->greeted && !greeted))
+			continue;
+		host->counts.closed_by_code[BYE_REPLACED]++;
+		hang_up(caller, BYE_REPLACED, "a newer connection of the same guest");
+	}
+}
+
 static void on_hello(void *userdata, struct session *session, const struct message_hello *hello)
 {
 	static uint8_t frame[FRAME_HEADER + 512];
@@ -238,6 +253,7 @@ static void on_hello(void *userdata, struct session *session, const struct messa
 	};
 	int size = hello_put(frame, sizeof(frame), &reply);
 
+	replace_older(host, caller->domain, caller, true);
 	if (size > 0)
 		session_send(session, frame, (size_t)size);
 	if (domain_greet(caller->domain, session, hello) < 0)
@@ -312,18 +328,6 @@ static void refuse(struct host *host, int fd, uint32_t cid, uint32_t port, const
 			    cid, port, reason, dropped);
 }
 
-/* A guest has one connection: a new one is proof that the old one is dead. */
-static void replace_older(struct host *host, const struct domain *domain)
-{
-	for (struct caller *caller = host->callers, *next; caller; caller = next) {
-		next = caller->next;
-		if (caller->domain == domain) {
-			host->counts.closed_by_code[BYE_REPLACED]++;
-			hang_up(caller, BYE_REPLACED, "a newer connection of the same guest");
-		}
-	}
-}
-
 void host_take_connection(struct host *host, int fd, uint32_t cid, uint32_t port)
 {
 	struct domain *domain = domain_of_cid(host, cid);
@@ -339,7 +343,7 @@ void host_take_connection(struct host *host, int fd, uint32_t cid, uint32_t port
 		refuse(host, fd, cid, port, reason);
 		return;
 	}
-	replace_older(host, domain);
+	replace_older(host, domain, NULL, false);
 	caller = host->n_callers < SESSIONS_MAX ? calloc(1, sizeof(*caller)) : NULL;
 	if (!caller || session_new(host->event, fd, &host->peer_config, &session_events, caller,
 				   &caller->session) < 0) {

@@ -365,16 +365,32 @@ static void test_connection_ends(void **state)
 static void test_newer_connection_replaces(void **state)
 {
 	struct fixture *f = *state;
+	int older;
 
 	start_host(f, false);
 	call_from(f, CID, PORT);
 	send_hello(f);
 	send_report(f, 0, 900, 60000);
+	older = TAKE_FD(f->guest);
+
+	/* One that says nothing yet, and one that says nothing good, change nothing. */
 	call_from(f, CID, PORT + 1);
+	call_from(f, CID, PORT + 2);
 	assert_int_equal(host_counts(f->host)->closed_by_code[BYE_REPLACED], 1);
-	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
+	assert_int_equal(write(f->guest, "nonsense", 8), 8);
+	settle(f);
+	assert_int_equal(host_counts(f->host)->closed_by_code[BYE_PROTOCOL], 1);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+
+	/* One that greets is the guest now: what the older asked for went with it. */
+	call_from(f, CID, PORT + 3);
 	send_hello(f);
+	assert_int_equal(host_counts(f->host)->closed_by_code[BYE_REPLACED], 2);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
 	send_report(f, 0, 900, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+	close(older);
+	settle(f);
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
 }
 
