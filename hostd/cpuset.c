@@ -147,42 +147,36 @@ static void set_all(struct cpumask *mask)
 	memset(mask, 0xff, sizeof(*mask));
 }
 
-/* The number was given to somebody else's new thread between our check and our write: let that one
- * go where its cpuset lets it, which is what a new thread mostly may, unless it has been given
- * other CPUs in the meantime. */
-static void undo(const struct cpuset_door *door, const struct vcpu_thread *thread,
-		 const struct cpumask *mask)
+/* Our thread has ended, and if its number was used again before our write, that went to somebody
+ * else's new thread: let that one go where its cpuset lets it, which is what a new thread mostly
+ * may, unless it has been given other CPUs in the meantime. */
+static void undo(const struct cpuset_door *door, pid_t tid, const struct cpumask *mask)
 {
 	struct cpumask now, all;
 
-	if (thread_check_alive(door->root_fd, thread) != -ESRCH ||
-	    door->calls->get(door->calls->userdata, thread->tid, &now) < 0 ||
+	if (door->calls->get(door->calls->userdata, tid, &now) < 0 ||
 	    !cpumask_is_subset(&now, mask))
 		return;
 	set_all(&all);
-	(void)door->calls->set(door->calls->userdata, thread->tid, &all);
+	(void)door->calls->set(door->calls->userdata, tid, &all);
 }
 
-/* Writes between two checks, and reads back. */
-static int change(const struct cpuset_door *door, const struct vcpu_thread *thread,
-		  const struct cpumask *mask,
-		  int (*check)(int root_fd, const struct vcpu_thread *thread))
+/* Writes to the thread that is held, checks that it was that one, and reads back. */
+static int change(const struct cpuset_door *door, int hold_fd, const struct vcpu_thread *thread,
+		  const struct cpumask *mask)
 {
 	struct cpumask unpinned, wanted = *mask, now;
 	int r;
 
-	r = check(door->root_fd, thread);
-	if (r < 0)
-		return r;
 	if (read_unpinned(door->root_fd, thread->cgroup, &unpinned) >= 0 &&
 	    cpumask_is_subset(&unpinned, mask))
 		set_all(&wanted);
 	r = door->calls->set(door->calls->userdata, thread->tid, &wanted);
 	if (r < 0)
 		return r;
-	r = check(door->root_fd, thread);
+	r = thread_held(hold_fd);
 	if (r < 0) {
-		undo(door, thread, mask);
+		undo(door, thread->tid, mask);
 		return r;
 	}
 	r = door->calls->get(door->calls->userdata, thread->tid, &now);
@@ -206,27 +200,34 @@ static int parse_setting(const char *name, const char *value, struct vcpu_thread
 
 static int write_setting(void *userdata, const char *name, const char *value)
 {
+	const struct cpuset_door *door = userdata;
+	_cleanup_close_ int fd = -EBADF;
 	struct vcpu_thread thread;
 	struct cpumask mask;
 	int r = parse_setting(name, value, &thread, &mask);
 
-	return r < 0 ? r : change(userdata, &thread, &mask, thread_check);
+	if (r < 0)
+		return r;
+	fd = thread_hold(door->root_fd, &thread);
+	return fd < 0 ? fd : change(door, fd, &thread, &mask);
 }
 
 /* A thread that libvirt has moved to another cgroup since is still the one that we changed. */
 static int restore_setting(void *userdata, const char *name, const char *value)
 {
 	const struct cpuset_door *door = userdata;
+	_cleanup_close_ int fd = -EBADF;
 	struct vcpu_thread thread, now;
 	struct cpumask mask;
 	int r = parse_setting(name, value, &thread, &mask);
 
-	if (r >= 0)
-		r = thread_identify(door->root_fd, thread.tid, &now);
 	if (r < 0)
 		return r;
-	strcpy(thread.cgroup, now.cgroup);
-	return change(door, &thread, &mask, thread_check_alive);
+	fd = thread_hold_alive(door->root_fd, &thread);
+	if (fd < 0)
+		return fd;
+	r = thread_identify(door->root_fd, thread.tid, &now);
+	return r < 0 ? r : change(door, fd, &now, &mask);
 }
 
 /* The kernel shows what was asked for as far as the cpuset has it, and all of the cpuset if it has

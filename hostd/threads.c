@@ -40,17 +40,38 @@ const char *thread_source_text(enum thread_source source)
 
 /* -- one thread in /proc ---------------------------------------------------------------------- */
 
-/* Reads a file of a thread, below /proc/TID/task/TID: there all times are the thread's own. */
+/* The directory of a thread: in /proc/TID/task/TID all times are the thread's own. */
+static int open_thread(int root_fd, pid_t tid)
+{
+	char path[PROC_PATH_MAX];
+	int fd;
+
+	if (tid <= 0)
+		return -ESRCH;
+	snprintf(path, sizeof(path), "proc/%d/task/%d", (int)tid, (int)tid);
+	fd = openat(root_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	return fd;
+}
+
+/* Reads a file; one that isn't there means that the thread isn't. */
+static int read_in(int dir_fd, const char *path, char *buffer, size_t size)
+{
+	int r = rootfs_read(dir_fd, path, buffer, size);
+
+	return r == -ENOENT ? -ESRCH : r;
+}
+
+/* Reads one file of a thread. */
 static int read_proc(int root_fd, pid_t tid, const char *file, char *buffer, size_t size)
 {
 	char path[PROC_PATH_MAX];
-	int r;
 
 	if (tid <= 0)
 		return -ESRCH;
 	snprintf(path, sizeof(path), "proc/%d/task/%d/%s", (int)tid, (int)tid, file);
-	r = rootfs_read(root_fd, path, buffer, size);
-	return r == -ENOENT ? -ESRCH : r;
+	return read_in(root_fd, path, buffer, size);
 }
 
 /* Moves *cursor behind n columns. */
@@ -111,6 +132,14 @@ static int parse_stat(const char *text, struct thread_stat *ret)
 		.state = state,
 	};
 	return 0;
+}
+
+static int read_stat(int thread_fd, struct thread_stat *ret)
+{
+	char text[1024];
+	int r = read_in(thread_fd, "stat", text, sizeof(text));
+
+	return r < 0 ? r : parse_stat(text, ret);
 }
 
 int thread_stat(int root_fd, pid_t tid, struct thread_stat *ret)
@@ -209,10 +238,10 @@ int thread_util_avg(int root_fd, pid_t tid, unsigned *ret_util1024)
 /* -- which thread ----------------------------------------------------------------------------- */
 
 /* The cgroup v2 path of a thread; "" if the host has none. */
-static int read_cgroup(int root_fd, pid_t tid, char ret[THREAD_CGROUP_MAX])
+static int read_cgroup(int thread_fd, char ret[THREAD_CGROUP_MAX])
 {
 	char text[8192], *line = text, *end;
-	int r = read_proc(root_fd, tid, "cgroup", text, sizeof(text));
+	int r = read_in(thread_fd, "cgroup", text, sizeof(text));
 
 	if (r == -ESRCH || r == 0) { /* a kernel without cgroups; the caller has seen the thread */
 		ret[0] = '\0';
@@ -241,45 +270,75 @@ static int read_cgroup(int root_fd, pid_t tid, char ret[THREAD_CGROUP_MAX])
 
 int thread_identify(int root_fd, pid_t tid, struct vcpu_thread *ret)
 {
+	_cleanup_close_ int fd = open_thread(root_fd, tid);
 	struct vcpu_thread thread = {.tid = tid};
 	struct thread_stat stat;
 	int r;
 
-	r = thread_stat(root_fd, tid, &stat);
+	if (fd < 0)
+		return fd;
+	r = read_stat(fd, &stat);
 	if (r < 0)
 		return r;
 	thread.start_time = stat.start_time;
-	r = read_cgroup(root_fd, tid, thread.cgroup);
+	r = read_cgroup(fd, thread.cgroup);
 	if (r < 0)
 		return r;
 	*ret = thread;
 	return 0;
 }
 
-int thread_check_alive(int root_fd, const struct vcpu_thread *thread)
+int thread_hold_alive(int root_fd, const struct vcpu_thread *thread)
 {
+	_cleanup_close_ int fd = open_thread(root_fd, thread->tid);
 	struct thread_stat stat;
-	int r = thread_stat(root_fd, thread->tid, &stat);
+	int r;
 
+	if (fd < 0)
+		return fd;
+	r = read_stat(fd, &stat);
 	if (r < 0)
 		return r;
-	return stat.start_time == thread->start_time && stat.state != 'X' && stat.state != 'Z'
-		       ? 0
-		       : -ESRCH;
+	if (stat.start_time != thread->start_time || stat.state == 'X' || stat.state == 'Z')
+		return -ESRCH;
+	return TAKE_FD(fd);
+}
+
+int thread_hold(int root_fd, const struct vcpu_thread *thread)
+{
+	_cleanup_close_ int fd = thread_hold_alive(root_fd, thread);
+	char cgroup[THREAD_CGROUP_MAX];
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = read_cgroup(fd, cgroup);
+	if (r < 0)
+		return r;
+	return strcmp(cgroup, thread->cgroup) == 0 ? TAKE_FD(fd) : -ESRCH;
+}
+
+/* Once the thread has ended, its directory has no files any more (pid_revalidate() in
+ * fs/proc/base.c), whoever has the number now. */
+int thread_held(int fd)
+{
+	if (faccessat(fd, "stat", F_OK, 0) >= 0)
+		return 0;
+	return errno == ENOENT ? -ESRCH : -errno;
+}
+
+int thread_check_alive(int root_fd, const struct vcpu_thread *thread)
+{
+	_cleanup_close_ int fd = thread_hold_alive(root_fd, thread);
+
+	return MIN(fd, 0);
 }
 
 int thread_check(int root_fd, const struct vcpu_thread *thread)
 {
-	char cgroup[THREAD_CGROUP_MAX];
-	int r;
+	_cleanup_close_ int fd = thread_hold(root_fd, thread);
 
-	r = thread_check_alive(root_fd, thread);
-	if (r < 0)
-		return r;
-	r = read_cgroup(root_fd, thread->tid, cgroup);
-	if (r < 0)
-		return r;
-	return strcmp(cgroup, thread->cgroup) == 0 ? 0 : -ESRCH;
+	return MIN(fd, 0);
 }
 
 int thread_format(const struct vcpu_thread *thread, char *buffer, size_t size)
@@ -473,13 +532,14 @@ static int parse_scope_name(const char *name, int *ret_id)
 static int scope_of_process(const struct search *search, char ret[THREAD_CGROUP_MAX])
 {
 	static const char *const tails[] = {"/libvirt/emulator", "/emulator", "/libvirt"};
+	_cleanup_close_ int fd = open_thread(search->root_fd, search->pid);
 	char cgroup[THREAD_CGROUP_MAX];
 	const char *base;
 	int r, id;
 
-	if (search->pid == 0)
-		return -ESRCH;
-	r = read_cgroup(search->root_fd, search->pid, cgroup);
+	if (fd < 0)
+		return fd;
+	r = read_cgroup(fd, cgroup);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(tails); i++) {

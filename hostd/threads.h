@@ -47,6 +47,14 @@ int thread_check(int root_fd, const struct vcpu_thread *thread);
 /* The same, whichever cgroup it is in: for putting things back. */
 int thread_check_alive(int root_fd, const struct vcpu_thread *thread);
 
+/* Checks a thread and holds it: a descriptor of its directory in /proc, which never becomes that of
+ * another thread, also when the number is used again. -errno as thread_check(). */
+int thread_hold(int root_fd, const struct vcpu_thread *thread);
+int thread_hold_alive(int root_fd, const struct vcpu_thread *thread);
+
+/* 0 if the thread that is held still has its number, else -ESRCH. A microsecond. */
+int thread_held(int fd);
+
 /* The part of a setting's name that says which thread, "TID:START:CGROUP", and back. Pure.
  * The length, or -ENOBUFS; -EINVAL, -ERANGE or -ENAMETOOLONG. */
 int thread_format(const struct vcpu_thread *thread, char *buffer, size_t size);

@@ -100,16 +100,15 @@ static int read_setting(void *userdata, const char *name, char *value, size_t si
 	return n < 0 || (size_t)n >= size ? -ENOBUFS : 0;
 }
 
-/* The number was given to somebody else's new thread between our check and our write: give that one
- * the default, which a new thread has, unless it has got another value in the meantime. */
-static void undo(const struct uclamp_door *door, const struct vcpu_thread *thread,
-		 uint32_t util_min)
+/* Our thread has ended, and if its number was used again before our write, that went to somebody
+ * else's new thread: give that one the default, which a new thread has, unless it has got another
+ * value in the meantime. */
+static void undo(const struct uclamp_door *door, pid_t tid, uint32_t util_min)
 {
 	struct uclamp_attr attr;
 
-	if (thread_check_alive(door->root_fd, thread) == -ESRCH &&
-	    get(door, thread->tid, &attr) >= 0 && attr.util_min == util_min)
-		(void)set(door, thread->tid, UTIL_RESET);
+	if (get(door, tid, &attr) >= 0 && attr.util_min == util_min)
+		(void)set(door, tid, UTIL_RESET);
 }
 
 /* Kernels before 5.11 know no reset: there the value itself has to do. */
@@ -125,28 +124,24 @@ static int set_or_reset(const struct uclamp_door *door, pid_t tid, uint32_t util
 	return set(door, tid, util_min);
 }
 
-/* Writes between two checks, and reads back. */
-static int change(const struct uclamp_door *door, const struct vcpu_thread *thread,
-		  uint32_t util_min, int (*check)(int root_fd, const struct vcpu_thread *thread))
+/* Writes to the thread that is held, checks that it was that one, and reads back. */
+static int change(const struct uclamp_door *door, int hold_fd, pid_t tid, uint32_t util_min)
 {
 	struct uclamp_attr attr;
 	int r;
 
-	r = get(door, thread->tid, &attr);
+	r = get(door, tid, &attr);
 	if (r < 0)
 		return r;
-	r = check(door->root_fd, thread);
+	r = set_or_reset(door, tid, util_min, attr.policy);
 	if (r < 0)
 		return r;
-	r = set_or_reset(door, thread->tid, util_min, attr.policy);
-	if (r < 0)
-		return r;
-	r = check(door->root_fd, thread);
+	r = thread_held(hold_fd);
 	if (r < 0) {
-		undo(door, thread, util_min);
+		undo(door, tid, util_min);
 		return r;
 	}
-	r = get(door, thread->tid, &attr);
+	r = get(door, tid, &attr);
 	if (r < 0)
 		return r;
 	return attr.util_min == util_min ? 0 : -EBUSY;
@@ -167,23 +162,29 @@ static int parse_setting(const char *name, const char *value, struct vcpu_thread
 	return 0;
 }
 
-static int write_setting(void *userdata, const char *name, const char *value)
+static int hold_and_change(const struct uclamp_door *door, const char *name, const char *value,
+			   int (*hold)(int root_fd, const struct vcpu_thread *thread))
 {
+	_cleanup_close_ int fd = -EBADF;
 	struct vcpu_thread thread;
 	uint32_t util_min;
 	int r = parse_setting(name, value, &thread, &util_min);
 
-	return r < 0 ? r : change(userdata, &thread, util_min, thread_check);
+	if (r < 0)
+		return r;
+	fd = hold(door->root_fd, &thread);
+	return fd < 0 ? fd : change(door, fd, thread.tid, util_min);
+}
+
+static int write_setting(void *userdata, const char *name, const char *value)
+{
+	return hold_and_change(userdata, name, value, thread_hold);
 }
 
 /* A thread that libvirt has moved to another cgroup since is still the one that we changed. */
 static int restore_setting(void *userdata, const char *name, const char *value)
 {
-	struct vcpu_thread thread;
-	uint32_t util_min;
-	int r = parse_setting(name, value, &thread, &util_min);
-
-	return r < 0 ? r : change(userdata, &thread, util_min, thread_check_alive);
+	return hold_and_change(userdata, name, value, thread_hold_alive);
 }
 
 void uclamp_setting_ops(struct uclamp_door *door, struct setting_ops *ret)

@@ -24,6 +24,13 @@ static struct {
 	void (*after_set)(void);
 } kernel;
 
+/* The thread ends: who holds its directory finds nothing in it any more. */
+static void end_thread(void)
+{
+	assert_int_equal(unlinkat(root_fd, "proc/7/task/7/stat", 0), 0);
+	assert_int_equal(renameat(root_fd, "proc/7/task", root_fd, "proc/7/ended"), 0);
+}
+
 static void write_thread(unsigned long long start, const char *cgroup)
 {
 	char text[512];
@@ -304,6 +311,7 @@ static void test_gone(void **state _unused_)
 
 static void become_another(void)
 {
+	end_thread();
 	write_thread(2000, "/foreign");
 	kernel.after_set = NULL;
 }

@@ -465,7 +465,7 @@ static void *spin_and_wait(void *arg)
 /* A real thread: its own time, not its process's, and it is gone when it has ended. */
 static void test_real_thread(void **state _unused_)
 {
-	_cleanup_close_ int root = rootfs_open("/");
+	_cleanup_close_ int root = rootfs_open("/"), fd = -EBADF;
 	struct thread_stat stat, whole;
 	struct vcpu_thread thread;
 	uint64_t run, delay;
@@ -484,11 +484,16 @@ static void test_real_thread(void **state _unused_)
 	assert_true(stat.cpu_ticks <= whole.cpu_ticks);
 	if (thread_schedstat(root, its_tid, &run, &delay) >= 0)
 		assert_true(run > 0);
+	fd = thread_hold(root, &thread);
+	assert_true(fd >= 0);
+	assert_int_equal(thread_held(fd), 0);
 	pthread_barrier_wait(&barrier);
 	pthread_join(id, NULL);
 	for (unsigned i = 0; i < 1000 && thread_check(root, &thread) == 0; i++)
 		usleep(1000);
 	assert_int_equal(thread_check(root, &thread), -ESRCH);
+	assert_int_equal(thread_held(fd), -ESRCH);
+	assert_int_equal(thread_hold(root, &thread), -ESRCH);
 	assert_int_equal(thread_schedstat(root, its_tid, &run, &delay), -ESRCH);
 	pthread_barrier_destroy(&barrier);
 }
