@@ -27,6 +27,7 @@ struct counters {
 	uint64_t stamp_nsec;	/* CLOCK_MONOTONIC */
 	bool has_schedstat;	/* else run, delay and slices are not set */
 	uint32_t self_cpu;	/* where the reader itself ran, or COUNTERS_NO_CPU */
+	uint64_t self_run_nsec; /* CPU time that the reader itself has used */
 	uint64_t procs_running; /* runnable tasks of the whole guest, the reader included */
 	struct cpumask present; /* the CPUs below that are set */
 	struct cpu_counters cpu[CPUMASK_CPUS];

@@ -83,11 +83,11 @@ void counters_proc_close(struct counters_proc *proc)
 	free(proc);
 }
 
-static uint64_t now_nsec(void)
+static uint64_t now_nsec(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * USEC_PER_SEC * NSEC_PER_USEC + (uint64_t)now.tv_nsec;
 }
 
@@ -123,17 +123,18 @@ static int read_schedstat(struct counters_proc *proc, struct counters *counters)
 
 int counters_proc_read(struct counters_proc *proc, struct counters *ret)
 {
-	uint64_t before = now_nsec();
+	uint64_t before = now_nsec(CLOCK_MONOTONIC);
 	int cpu, r = reread(proc, proc->stat_fd);
 
 	if (r < 0)
 		return r;
-	ret->stamp_nsec = before + (now_nsec() - before) / 2;
+	ret->stamp_nsec = before + (now_nsec(CLOCK_MONOTONIC) - before) / 2;
 	r = cpustat_parse(proc->buffer, ret);
 	if (r < 0)
 		return r;
 	cpu = sched_getcpu();
 	ret->self_cpu = cpu < 0 ? COUNTERS_NO_CPU : (uint32_t)cpu;
+	ret->self_run_nsec = now_nsec(CLOCK_PROCESS_CPUTIME_ID);
 	ret->has_schedstat = false;
 	return proc->schedstat_fd < 0 ? 0 : read_schedstat(proc, ret);
 }

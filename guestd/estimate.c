@@ -70,7 +70,8 @@ struct cpu_state {
 
 struct estimator {
 	uint64_t window_nsec, gap_nsec;
-	uint64_t stamp_nsec;
+	uint64_t stamp_nsec, self_run_nsec;
+	uint32_t self_cpu;
 	bool primed;	/* stamp_nsec is set */
 	bool has_sched; /* the last sample had schedstat */
 	bool stirring;
@@ -85,6 +86,7 @@ struct sample {
 	bool iowait_moved;
 	uint64_t run_nsec, delay_nsec, slices;
 	bool has_sched, is_self;
+	uint64_t own_nsec; /* what the reader itself ran there */
 	uint16_t scale1024;
 };
 
@@ -362,6 +364,10 @@ static void estimate_cpu(const struct estimator *estimator, struct cpu_state *cp
 	stolen = take_stolen(cpu, sample, occupied);
 	nsec = sample->nsec - stolen;
 	busy = occupied - stolen;
+	/* What watching costs is no demand, where nobody had to wait for it: on a slow machine it
+	 * would keep the guest from ever being idle. */
+	if (idle > 0)
+		busy -= MIN(busy, sample->own_nsec);
 	/* What a task has run that holds the CPU still is the end of the sample; of anything else
 	 * we don't know where in it it was. */
 	recent = cpu->tenant == TENANT_TASK ? MIN(ahead, busy) : 0;
@@ -416,6 +422,11 @@ static void update_cpu(struct estimator *estimator, unsigned i, const struct cou
 		.stamp_nsec = counters->stamp_nsec,
 		.nsec = nsec,
 		.is_self = counters->self_cpu == i,
+		/* Most of the work is done after the sample, where that was taken. */
+		.own_nsec = estimator->self_cpu == i &&
+					    counters->self_run_nsec > estimator->self_run_nsec
+				    ? counters->self_run_nsec - estimator->self_run_nsec
+				    : 0,
 		.scale1024 = scale1024 ? CLAMP(scale1024[i], 1, CAPACITY_SCALE) : CAPACITY_SCALE,
 	};
 
@@ -449,6 +460,8 @@ void estimator_update(struct estimator *estimator, const struct counters *counte
 	for (unsigned i = 0; i < estimator->n_cpus; i++)
 		update_cpu(estimator, i, counters, nsec, scale1024);
 	estimator->stamp_nsec = counters->stamp_nsec;
+	estimator->self_cpu = counters->self_cpu;
+	estimator->self_run_nsec = counters->self_run_nsec;
 	estimator->has_sched = counters->has_schedstat;
 	estimator->primed = true;
 }

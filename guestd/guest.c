@@ -12,6 +12,9 @@
 #include "common/macro.h"
 #include "guestd/guest_private.h"
 
+/* Samples are at least this many times as far apart as what one costs us: an emulated guest spends
+ * milliseconds on one, and must not spend its day on them. */
+#define COST_FACTOR   10U
 #define QUIET_SAMPLES 10U /* so many samples without demand, and the guest counts as idle */
 
 uint64_t guest_now_usec(void)
@@ -83,6 +86,16 @@ static void log_sample_failure(struct guest *guest, int error)
 		log_warning("the counters can't be read: %s", strerror(-error));
 }
 
+static void measure_cost(struct guest *guest)
+{
+	uint64_t cost = guest->counters->self_run_nsec - guest->self_run_nsec;
+
+	/* The first has all that came before it. */
+	if (guest->self_run_nsec > 0)
+		guest->cost_nsec = (guest->cost_nsec * 7 + cost) / 8;
+	guest->self_run_nsec = guest->counters->self_run_nsec;
+}
+
 /* 0, or -errno if there is no new sample: the leases then run out, which is right. */
 static int sample(struct guest *guest)
 {
@@ -98,6 +111,7 @@ static int sample(struct guest *guest)
 		log_sample_failure(guest, r);
 		return r;
 	}
+	measure_cost(guest);
 	if (!cpumask_equal(&guest->counters->present, &guest->cpus))
 		on_hotplug(guest);
 	estimator_update(guest->estimator, guest->counters, guest->scale1024);
@@ -124,8 +138,10 @@ static void schedule(struct guest *guest)
 		guest->quiet_samples++;
 	accuracy_usec = MIN(usec / 5, 50 * USEC_PER_MSEC);
 	if (guest_link_is_streaming(guest) && (guest->quiet_samples < QUIET_SAMPLES || stirring)) {
+		usec = MAX(guest->config.interval_usec,
+			   guest->cost_nsec * COST_FACTOR / NSEC_PER_USEC);
 		/* A lease must be renewed in time, however rare the samples are to be. */
-		usec = MIN(guest->config.interval_usec, guest->config.lease_usec / 4);
+		usec = MIN(usec, guest->config.lease_usec / 4);
 		usec = MIN(usec, guest->dialog->lease_max_msec * USEC_PER_MSEC / 4);
 		accuracy_usec = MAX(usec / 20, 1U);
 	}

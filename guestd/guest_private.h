@@ -24,6 +24,8 @@ struct guest {
 	struct cpumask cpus; /* of the last sample */
 	unsigned lacks_logged;
 	unsigned quiet_samples; /* since the last busy one */
+	uint64_t cost_nsec;	/* our own CPU time per sample, smoothed */
+	uint64_t self_run_nsec; /* at the last sample */
 	struct ratelimit sample_limit;
 	struct counters *counters;
 	struct report_vcpu *records; /* PROTO_CPUS_MAX */

@@ -66,13 +66,22 @@ static void send_hello(int fd)
 		abort();
 }
 
-static void print_report(const struct message_report *report, double since)
+static void send_ping(int fd)
+{
+	uint8_t buffer[64];
+	int n = ping_put(buffer, sizeof(buffer), 0);
+
+	if (write(fd, buffer, (size_t)n) != n)
+		abort();
+}
+
+static void print_report(const struct message_report *report, double at)
 {
 	n_reports++;
 	n_records += report->n_vcpus;
 	if (quiet)
 		return;
-	printf("%8.3f #%u lease %u psi %#x", since, report->sequence, report->lease_msec,
+	printf("%9.4f #%u lease %u psi %#x", at, report->sequence, report->lease_msec,
 	       report->psi_fields);
 	for (unsigned i = 0; i < report->n_vcpus; i++) {
 		struct report_vcpu v;
@@ -85,7 +94,7 @@ static void print_report(const struct message_report *report, double since)
 	putchar('\n');
 }
 
-static void take_frame(int fd, const struct frame *frame, double since)
+static void take_frame(int fd, const struct frame *frame, double at)
 {
 	struct message message;
 	int r;
@@ -93,7 +102,7 @@ static void take_frame(int fd, const struct frame *frame, double since)
 	n_bytes += FRAME_HEADER + (unsigned)frame->size;
 	if (frame->type == MESSAGE_HELLO) {
 		r = hello_parse(frame, &hello);
-		printf("%8.3f HELLO %d: %s, %u CPUs, first id %" PRIx64 ", cpufreq %s\n", since, r,
+		printf("%9.4f HELLO %d: %s, %u CPUs, first id %" PRIx64 ", cpufreq %s\n", at, r,
 		       hello.agent, hello.n_cpus, hello.cpu[0].id,
 		       hello_cpufreq_name(hello.cpufreq));
 		send_hello(fd);
@@ -103,16 +112,16 @@ static void take_frame(int fd, const struct frame *frame, double since)
 	if (r < 0)
 		abort();
 	if (message.type == MESSAGE_REPORT)
-		print_report(&message.report, since);
+		print_report(&message.report, at);
 	else if (message.type == MESSAGE_PING)
 		n_pings++;
 	if (message.type != MESSAGE_REPORT)
-		printf("%8.3f %s\n", since, message_type_name(message.type));
+		printf("%9.4f %s\n", at, message_type_name(message.type));
 }
 
 static void run_host(int fd, double seconds)
 {
-	double start = now_sec();
+	double start = now_sec(), pinged = start;
 
 	frame_decoder_init(&decoder);
 	for (double left; (left = start + seconds - now_sec()) > 0;) {
@@ -122,14 +131,20 @@ static void run_host(int fd, double seconds)
 		uint8_t *space = frame_decoder_space(&decoder, &size);
 		ssize_t n;
 
-		if (poll(&p, 1, (int)(left * 1000) + 1) <= 0)
+		int events = poll(&p, 1, (int)(MIN(left, 1) * 1000) + 1);
+
+		if (now_sec() - pinged >= 5) {
+			pinged = now_sec();
+			send_ping(fd);
+		}
+		if (events <= 0)
 			continue;
 		n = read(fd, space, size);
 		if (n <= 0)
 			break;
 		frame_decoder_commit(&decoder, (size_t)n);
 		while (frame_decoder_next(&decoder, &frame) > 0)
-			take_frame(fd, &frame, now_sec() - start);
+			take_frame(fd, &frame, now_sec());
 	}
 }
 

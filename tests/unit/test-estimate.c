@@ -57,7 +57,7 @@ static void sim_step(struct sim *sim, bool busy)
 	sim->now += STEP;
 }
 
-static void sim_sample(struct sim *sim, const uint16_t *scale)
+static void sim_sample_on(struct sim *sim, const uint16_t *scale, uint32_t self_cpu)
 {
 	struct counters *c = sim->counters;
 
@@ -65,12 +65,17 @@ static void sim_sample(struct sim *sim, const uint16_t *scale)
 	cpumask_set(&c->present, CPU);
 	c->stamp_nsec = sim->now;
 	c->has_schedstat = !sim->no_sched;
-	c->self_cpu = OTHER;
+	c->self_cpu = self_cpu;
 	c->cpu[CPU].idle_ticks = 1000 + sim->idle / COUNTERS_TICK_NSEC;
 	c->cpu[CPU].steal_ticks = sim->stolen / COUNTERS_TICK_NSEC;
 	c->cpu[CPU].run_nsec = 777 + sim->booked;
 	c->cpu[CPU].slices = sim->slices;
 	estimator_update(sim->estimator, c, scale);
+}
+
+static void sim_sample(struct sim *sim, const uint16_t *scale)
+{
+	sim_sample_on(sim, scale, OTHER);
 }
 
 static struct estimate sim_run(struct sim *sim, load_t load, uint64_t nsec)
@@ -447,12 +452,36 @@ static void test_self(_unused_ void **state)
 		for (unsigned k = 0; k < 99; k++)
 			sim_step(&sim, false);
 		sim_step(&sim, true);
-		sim_sample(&sim, NULL); /* the first with self_cpu elsewhere: once only */
-		sim.counters->self_cpu = CPU;
-		sim.counters->stamp_nsec = sim.now;
+		sim_sample_on(&sim, NULL, CPU);
 		estimator_get(sim.estimator, CPU, &estimate);
 	}
 	EXPECT(estimate.util_avg < 40, "%u", estimate.util_avg);
+	sim_done(&sim);
+}
+
+/* The reader's own time on a CPU that idles is no demand; on one that doesn't, it is part of it. */
+static void test_own_time(_unused_ void **state)
+{
+	struct estimate estimate = {};
+	struct sim sim;
+
+	sim_init(&sim);
+	for (unsigned i = 0; i < 300; i++) {
+		sim.counters->self_run_nsec += 3 * MSEC;
+		for (unsigned k = 0; k < 100; k++)
+			sim_step(&sim, k < 30);
+		sim_sample_on(&sim, NULL, CPU);
+		estimator_get(sim.estimator, CPU, &estimate);
+	}
+	EXPECT(estimate.util_est < 10, "%u", estimate.util_est);
+	for (unsigned i = 0; i < 100; i++) {
+		sim.counters->self_run_nsec += 3 * MSEC;
+		for (unsigned k = 0; k < 100; k++)
+			sim_step(&sim, true);
+		sim_sample_on(&sim, NULL, CPU);
+		estimator_get(sim.estimator, CPU, &estimate);
+	}
+	EXPECT(estimate.util_avg > 1000, "%u", estimate.util_avg);
 	sim_done(&sim);
 }
 
@@ -470,6 +499,7 @@ int main(void)
 		cmocka_unit_test(test_schedstat_lost),
 		cmocka_unit_test(test_interrupts),
 		cmocka_unit_test(test_self),
+		cmocka_unit_test(test_own_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
