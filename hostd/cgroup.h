@@ -33,14 +33,15 @@ int uclamp_percent_parse(const char *text, unsigned *ret_util1024);
 
 /* The cgroups above a cgroup, nearest first, whose cpu.uclamp.min has to be "max" for its own to
  * count: each ancestor's caps it (cpu_util_update_eff() there). index 0 is the parent. The root
- * cgroup has no such file and isn't among them. The length, -ENOENT beyond the last, -ENOBUFS. Pure. */
+ * cgroup has no such file and isn't among them. The length, -ENOENT beyond the last, -ENOBUFS.
+ * Pure. */
 int cgroup_ancestor(const char *cgroup, unsigned index, char *buffer, size_t size);
 
 /* What a vCPU's thread could be given by cgroup files. */
 struct cgroup_means {
-	bool own;    /* the cgroup is its own: it is called vcpuN */
-	bool uclamp; /* and has cpu.uclamp.min */
-	bool cpuset; /* and has cpuset.cpus */
+	bool own;		/* the cgroup is its own: it is called vcpuN */
+	bool uclamp;		/* and has cpu.uclamp.min */
+	bool cpuset;		/* and has cpuset.cpus */
 	bool cpuset_restorable; /* and that isn't empty, so that it can be put back exactly */
 };
 void cgroup_probe(int root_fd, const struct vcpu_thread *thread, unsigned vcpu,

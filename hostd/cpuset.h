@@ -24,12 +24,12 @@ struct cpuset_door {
 
 /* Settings of kind "affinity": "affinity:TID:START:CGROUP", value: a CPU list as cpumask_format()
  * writes it, never empty. The value read is Cpus_allowed_list of /proc/TID/status and not that of
- * sched_getaffinity(2), which leaves out what is offline at the moment. The thread is checked before
- * and after each write, and the CPUs are read back. A list that holds all the CPUs that the thread's
- * cpuset allows is written as "all there are", so that a thread that was never pinned follows its
- * cpuset again when that grows. Errors: -ESRCH thread gone, or in another cgroup; -EPERM no
- * CAP_SYS_NICE; -EINVAL an empty list, or none of its CPUs is online and in the cpuset; -EBUSY
- * somebody else wrote at the same time. */
+ * sched_getaffinity(2), which leaves out what is offline at the moment. The thread is checked
+ * before and after each write, and the CPUs are read back. A list that holds all the CPUs that the
+ * thread's cpuset allows is written as "all there are", so that a thread that was never pinned
+ * follows its cpuset again when that grows. Errors: -ESRCH thread gone, or in another cgroup;
+ * -EPERM no CAP_SYS_NICE; -EINVAL an empty list, or none of its CPUs is online and in the cpuset;
+ * -EBUSY somebody else wrote at the same time. */
 void cpuset_setting_ops(struct cpuset_door *door, struct setting_ops *ret);
 
 /* The setting's name for a thread: its length or -ENOBUFS. Pure. */

@@ -23,24 +23,24 @@ struct setting_ops {
 	int (*read)(void *userdata, const char *name, char *value, size_t size);
 	/* Changes it. 0, or -errno with the setting as it was, as far as the door can know. */
 	int (*write)(void *userdata, const char *name, const char *value);
-	/* Puts a former value back: 0, or 1 if the kernel refuses the very value and the nearest that
-	 * has the same effect stands there now. NULL: as write. */
+	/* Puts a former value back: 0, or 1 if the kernel refuses the very value and the nearest
+	 * that has the same effect stands there now. NULL: as write. */
 	int (*restore)(void *userdata, const char *name, const char *value);
-	/* What read() gives now if it was `value` that was written last: CPU lists are cut by the CPUs
-	 * that have left since. NULL: the value itself. */
+	/* What read() gives now if it was `value` that was written last: CPU lists are cut by the
+	 * CPUs that have left since. NULL: the value itself. */
 	int (*expect)(void *userdata, const char *name, const char *value, char *seen, size_t size);
 	void *userdata;
 };
 
-struct ledger;         /* the file and its entries */
-struct ledger_entry;   /* one setting; valid until it is restored or released */
+struct ledger;	     /* the file and its entries */
+struct ledger_entry; /* one setting; valid until it is restored or released */
 
 struct ledger_tally {
 	unsigned restored; /* put back */
 	unsigned nearly;   /* put back as near as the kernel lets us: see setting_ops.restore */
-	unsigned same;     /* held the prior value already */
+	unsigned same;	   /* held the prior value already */
 	unsigned theirs;   /* somebody else's value: left alone */
-	unsigned gone;     /* the thread or file has left */
+	unsigned gone;	   /* the thread or file has left */
 	unsigned failed;   /* couldn't be put back: kept in the ledger */
 };
 
@@ -48,9 +48,9 @@ struct ledger_tally {
  * ours_before what we wrote before that: a crash between the note and the write leaves the
  * latter. Both may be NULL. Pure. */
 enum ledger_verdict {
-	LEDGER_SAME,    /* it holds the prior value */
+	LEDGER_SAME,	/* it holds the prior value */
 	LEDGER_RESTORE, /* it holds one of ours */
-	LEDGER_THEIRS,  /* somebody else has changed it */
+	LEDGER_THEIRS,	/* somebody else has changed it */
 };
 enum ledger_verdict ledger_judge(const char *current, const char *prior, const char *ours,
 				 const char *ours_before);
@@ -64,8 +64,8 @@ enum ledger_verdict ledger_judge(const char *current, const char *prior, const c
 int ledger_open(const char *path, const char *boot_id, const struct setting_ops *ops, size_t n_ops,
 		struct ledger **ret);
 
-/* The same face for a dry run: priors are read from the host, values are kept in memory, and nothing
- * is written to the host or to a file. */
+/* The same face for a dry run: priors are read from the host, values are kept in memory, and
+ * nothing is written to the host or to a file. */
 int ledger_open_dry(const struct setting_ops *ops, size_t n_ops, struct ledger **ret);
 
 /* Closes it. The file stays if entries are left that we changed, and is removed if none are.
@@ -89,7 +89,8 @@ int ledger_entry(struct ledger *ledger, const char *name, struct ledger_entry **
 int ledger_set(struct ledger *ledger, struct ledger_entry *entry, const char *value);
 
 /* Reads the setting back: 1 if it holds what we wrote last (or we never changed it), 0 if somebody
- * else has changed it (the entry is kept: ledger_release() makes it theirs), or the door's -errno. */
+ * else has changed it (the entry is kept: ledger_release() makes it theirs), or the door's -errno.
+ */
 int ledger_verify(struct ledger *ledger, struct ledger_entry *entry);
 
 /* Puts one setting back and forgets the entry. On a failure other than "gone", it is kept. */

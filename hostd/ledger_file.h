@@ -9,8 +9,8 @@
  *     ours NAME =VALUE #SUM
  *     done NAME #SUM
  *
- * Spaces, '%' and what can't be printed are escaped as %XX. There is no fsync: the file is there for
- * a crash of ours, and after one of the host there is nothing left to put back. */
+ * Spaces, '%' and what can't be printed are escaped as %XX. There is no fsync: the file is there
+ * for a crash of ours, and after one of the host there is nothing left to put back. */
 #pragma once
 
 #include <stddef.h>
@@ -20,8 +20,8 @@ struct ledger_file;
 /* Whose file it is. No function of the file may be called from `load`; from `dump` only
  * ledger_file_add(). */
 struct ledger_file_user {
-	/* A record was read. value is NULL if it has none. -EBADMSG if it can't be used (it is counted
-	 * and skipped), another -errno to give up. */
+	/* A record was read. value is NULL if it has none. -EBADMSG if it can't be used (it is
+	 * counted and skipped), another -errno to give up. */
 	int (*load)(void *userdata, const char *verb, const char *name, const char *value);
 	/* Adds all the records that are alive. */
 	void (*dump)(void *userdata, struct ledger_file *file);
@@ -44,7 +44,8 @@ void ledger_file_add(struct ledger_file *file, const char *verb, const char *nam
 		     const char *value);
 int ledger_file_commit(struct ledger_file *file);
 
-/* Says that the file holds something that should be gone: it is written anew as soon as that works. */
+/* Says that the file holds something that should be gone: it is written anew as soon as that works.
+ */
 void ledger_file_spoil(struct ledger_file *file);
 
 /* Lines that couldn't be used when it was opened, a torn last one not among them. */

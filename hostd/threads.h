@@ -12,8 +12,8 @@
 /* A thread, not only its number: numbers are used again. The kernel gives start times in clock
  * ticks, and a small pid_max can come round within one, hence the cgroup. */
 struct vcpu_thread {
-	pid_t tid;                      /* 0: this vCPU has no thread (it is offline) */
-	uint64_t start_time;            /* clock ticks since boot: /proc/TID/stat field 22 */
+	pid_t tid;			/* 0: this vCPU has no thread (it is offline) */
+	uint64_t start_time;		/* clock ticks since boot: /proc/TID/stat field 22 */
 	char cgroup[THREAD_CGROUP_MAX]; /* below /sys/fs/cgroup, as "/machine.slice/…"; "" if the
 					 * host has no cgroup v2 */
 };
@@ -63,10 +63,10 @@ int thread_parse(const char *text, struct vcpu_thread *ret);
 struct thread_stat {
 	uint64_t start_time;  /* clock ticks since boot */
 	uint64_t cpu_ticks;   /* user and system time, in clock ticks */
-	unsigned cpu;         /* that it runs on or ran on last */
+	unsigned cpu;	      /* that it runs on or ran on last */
 	unsigned rt_priority; /* 0 … 99 */
 	unsigned policy;      /* SCHED_OTHER, SCHED_FIFO, … of <sched.h> */
-	char state;           /* 'R', 'S', … */
+	char state;	      /* 'R', 'S', … */
 };
 
 /* /proc/TID/task/TID/stat: /proc/TID/stat gives the times of the whole process. -ESRCH if the

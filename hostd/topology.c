@@ -124,6 +124,13 @@ static int read_policy(int root_fd, unsigned number, struct cpufreq_policy *ret)
 	return 0;
 }
 
+static void clear_policies(struct topology *topology)
+{
+	topology->n_policies = 0;
+	for (unsigned cpu = 0; cpu < CPUMASK_CPUS; cpu++)
+		topology->cpu[cpu].policy = TOPOLOGY_NONE;
+}
+
 /* A host without cpufreq has no such directory. */
 static int read_policies(int root_fd, struct topology *topology)
 {
@@ -131,6 +138,7 @@ static int read_policies(int root_fd, struct topology *topology)
 	const struct dirent *entry;
 	int fd = openat(root_fd, SYS_CPU "/cpufreq", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	clear_policies(topology);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	dir = fdopendir(fd);
@@ -243,6 +251,7 @@ void topology_classify(struct topology *topology)
 	unsigned least = 0;
 
 	clear_classes(topology);
+	topology->declared = false;
 	while ((least = next_capacity(topology, least)) > 0) {
 		/* More kinds of cores than we have classes for: the biggest share the last. */
 		bool last = topology->n_classes == TOPOLOGY_CLASSES_MAX - 1;
@@ -364,6 +373,7 @@ int topology_declare(struct topology *topology, const char *text, char *message,
 				return complain(message, size, "class %u: there is no CPU %u here",
 						i + 1, cpu);
 	clear_classes(topology);
+	topology->declared = true;
 	topology->n_classes = n;
 	for (unsigned i = 0; i < n; i++)
 		CPUMASK_FOREACH(cpu, &classes[i].cpus)
@@ -412,6 +422,16 @@ int topology_read(int root_fd, struct topology **ret)
 	return 0;
 }
 
+/* A CPU that was offline at the start tells only now what it is, and its policy comes with it. */
+static int follow_online(int root_fd, struct topology *topology)
+{
+	CPUMASK_FOREACH(cpu, &topology->online)
+		read_cpu(root_fd, cpu, &topology->cpu[cpu]);
+	if (!topology->declared)
+		topology_classify(topology);
+	return read_policies(root_fd, topology);
+}
+
 int topology_refresh(int root_fd, struct topology *topology)
 {
 	struct cpumask online;
@@ -421,12 +441,15 @@ int topology_refresh(int root_fd, struct topology *topology)
 		return r;
 	if (cpumask_is_empty(&online))
 		return -ENODATA;
-	topology->online = online;
+	if (!cpumask_equal(&online, &topology->online)) {
+		topology->online = online;
+		r = follow_online(root_fd, topology);
+	}
 	for (unsigned i = 0; i < topology->n_policies; i++)
 		policy_text(root_fd, topology->policy[i].number, "scaling_governor",
 			    topology->policy[i].governor, sizeof(topology->policy[i].governor));
 	read_kernel(root_fd, topology);
-	return 0;
+	return r;
 }
 
 int topology_boot_id(int root_fd, char ret[BOOT_ID_MAX])

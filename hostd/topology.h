@@ -10,7 +10,7 @@
 #include "common/cpumask.h"
 
 #define TOPOLOGY_CLASSES_MAX 8U
-#define TOPOLOGY_NONE        UINT16_MAX
+#define TOPOLOGY_NONE	     UINT16_MAX
 
 /* Cores of one kind. */
 struct core_class {
@@ -20,7 +20,7 @@ struct core_class {
 
 /* The CPUs that change frequency together (/sys/devices/system/cpu/cpufreq/policyN). */
 struct cpufreq_policy {
-	struct cpumask related; /* offline ones too */
+	struct cpumask related;	   /* offline ones too */
 	uint32_t min_khz, max_khz; /* of the hardware: cpuinfo_min_freq and cpuinfo_max_freq */
 	uint16_t number;
 	char driver[32];
@@ -29,20 +29,21 @@ struct cpufreq_policy {
 
 struct topology_cpu {
 	uint16_t capacity1024; /* 1 … 1024; 1024 where the kernel doesn't say */
-	uint16_t class;        /* index in class[], TOPOLOGY_NONE if declared classes leave it out */
-	uint16_t policy;       /* index in policy[], TOPOLOGY_NONE without cpufreq */
-	uint16_t sibling;      /* the lowest CPU of the same core; itself if the kernel doesn't say */
-	uint16_t package;      /* physical_package_id, TOPOLOGY_NONE if unknown */
+	uint16_t class;	  /* index in class[], TOPOLOGY_NONE if declared classes leave it out */
+	uint16_t policy;  /* index in policy[], TOPOLOGY_NONE without cpufreq */
+	uint16_t sibling; /* the lowest CPU of the same core; itself if the kernel doesn't say */
+	uint16_t package; /* physical_package_id, TOPOLOGY_NONE if unknown */
 };
 
 struct topology {
 	struct cpumask possible, online;
 	unsigned n_classes, n_policies;
+	bool declared;			     /* the classes are those of topology_declare() */
 	unsigned kernel_major, kernel_minor; /* 0 0 if unknown */
-	bool uclamp_files;    /* the kernel is built with uclamp (uclamp_probe() asks for certain) */
-	bool schedutil;       /* every policy has the schedutil governor, and there is one */
-	bool energy_aware;    /* EAS steers placement: sched_energy_aware is 1 */
-	bool sched_ext;       /* a sched_ext scheduler is in charge: floors may mean nothing */
+	bool uclamp_files; /* the kernel is built with uclamp (uclamp_probe() asks for certain) */
+	bool schedutil;	   /* every policy has the schedutil governor, and there is one */
+	bool energy_aware; /* EAS steers placement: sched_energy_aware is 1 */
+	bool sched_ext;	   /* a sched_ext scheduler is in charge: floors may mean nothing */
 	struct core_class class[TOPOLOGY_CLASSES_MAX]; /* smallest first */
 	struct topology_cpu cpu[CPUMASK_CPUS];
 	struct cpufreq_policy policy[CPUMASK_CPUS];
@@ -50,11 +51,13 @@ struct topology {
 
 /* Reads all of it into a new struct (about 200 KiB; free() it). Classes are those of cpu_capacity,
  * smallest first: capacities that are less than 5 % above the smallest of a class belong to it.
- * Offline CPUs have a class only if the kernel tells their capacity. -ENODATA if the kernel names no
- * CPU, -ENOMEM, or another errno. */
+ * Offline CPUs are in none. -ENODATA if the kernel names no CPU, -ENOMEM, or another errno. */
 int topology_read(int root_fd, struct topology **ret);
 
-/* Reads only what changes while running, into topology: online CPUs, governors, EAS, sched_ext. */
+/* Reads again what changes while running: online CPUs, governors, EAS, sched_ext; and if other CPUs
+ * are online than before, what these are, the policies, and (unless they were declared) classes.
+ * Indices of policies and classes may be others afterwards. No allocation of ours. -ENODATA or
+ * another errno. */
 int topology_refresh(int root_fd, struct topology *topology);
 
 /* Parses "0-1 < 2-3 < 4": smallest class first, each CPU at most once, no class empty, at most
@@ -67,7 +70,8 @@ int topology_parse_classes(const char *text, struct core_class ret[TOPOLOGY_CLAS
 const char *topology_classes_problem(const char *text);
 
 /* Puts declared classes in the place of those that were found. A class's capacity is that of its
- * largest CPU. -EINVAL as topology_parse_classes(), or if one of the CPUs isn't possible here. Pure. */
+ * largest CPU. -EINVAL as topology_parse_classes(), or if one of the CPUs isn't possible here.
+ * Pure. */
 int topology_declare(struct topology *topology, const char *text, char *message, size_t size);
 
 /* Sorts the online CPUs into classes by their capacity. Pure. */

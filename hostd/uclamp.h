@@ -9,8 +9,8 @@
 #include "hostd/ledger.h"
 #include "hostd/threads.h"
 
-/* struct sched_attr of the kernel's uapi (include/uapi/linux/sched/types.h), version 1: glibc has it
- * in some releases and not in others. */
+/* struct sched_attr of the kernel's uapi (include/uapi/linux/sched/types.h), version 1: glibc has
+ * it in some releases and not in others. */
 struct uclamp_attr {
 	uint32_t size;
 	uint32_t policy;
@@ -41,10 +41,10 @@ int uclamp_probe(const struct uclamp_door *door);
 /* Settings of kind "uclamp": "uclamp:TID:START:CGROUP", value: uclamp.min in decimal, 0 … 1024.
  * Only that field is ever touched. The thread is checked before and after each write, and the value
  * is read back. A value that is the scheduler's default for the thread (0; for a real-time thread
- * the sysctl sched_util_clamp_min_rt_default) is written as a reset, so that a thread that never had
- * a clamp of its own has none again. Errors: -ESRCH thread gone, or in another cgroup; -EPERM no
- * CAP_SYS_NICE; -EOPNOTSUPP; -ERANGE above 1024; -EINVAL above the thread's own uclamp.max; -EBUSY
- * somebody else wrote at the same time. */
+ * the sysctl sched_util_clamp_min_rt_default) is written as a reset, so that a thread that never
+ * had a clamp of its own has none again. Errors: -ESRCH thread gone, or in another cgroup; -EPERM
+ * no CAP_SYS_NICE; -EOPNOTSUPP; -ERANGE above 1024; -EINVAL above the thread's own uclamp.max;
+ * -EBUSY somebody else wrote at the same time. */
 void uclamp_setting_ops(struct uclamp_door *door, struct setting_ops *ret);
 
 /* The setting's name for a thread: its length or -ENOBUFS. Pure. */

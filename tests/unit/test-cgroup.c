@@ -259,10 +259,14 @@ static void test_probe(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CGROUP_TEST(test_read_write),	 CGROUP_TEST(test_paths),
-		CGROUP_TEST(test_restore_empty), cmocka_unit_test(test_setting_name),
-		cmocka_unit_test(test_percent),	 cmocka_unit_test(test_percent_parse),
-		cmocka_unit_test(test_ancestor), CGROUP_TEST(test_probe),
+		CGROUP_TEST(test_read_write),
+		CGROUP_TEST(test_paths),
+		CGROUP_TEST(test_restore_empty),
+		cmocka_unit_test(test_setting_name),
+		cmocka_unit_test(test_percent),
+		cmocka_unit_test(test_percent_parse),
+		cmocka_unit_test(test_ancestor),
+		CGROUP_TEST(test_probe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -344,7 +344,7 @@ static void test_refresh(void **state _unused_)
 	assert_false(topology_obeys_clamp(topology, 2));
 	assert_false(topology->energy_aware);
 	assert_true(topology->sched_ext);
-	assert_int_equal(topology->n_classes, 2);
+	expect_cpus(&topology->class[1].cpus, "2");
 	/* A policy without an online CPU doesn't matter. */
 	write_file("0-1\n", CPU "/online");
 	assert_int_equal(topology_refresh(root_fd, topology), 0);
@@ -352,6 +352,38 @@ static void test_refresh(void **state _unused_)
 	write_file("\n", CPU "/online");
 	assert_int_equal(topology_refresh(root_fd, topology), -ENODATA);
 	expect_cpus(&topology->online, "0-1");
+}
+
+/* CPUs 2 and 3 come online: only now do they tell that they are big. */
+static void test_hotplug(void **state _unused_)
+{
+	for (unsigned declared = 0; declared < 2; declared++) {
+		_cleanup_free_ struct topology *topology = NULL;
+		char message[64];
+
+		write_file("0-3\n", CPU "/possible");
+		write_file("0-1\n", CPU "/online");
+		write_file("300\n", CPU "/cpu0/cpu_capacity");
+		write_file("300\n", CPU "/cpu1/cpu_capacity");
+		topology = read_all();
+		assert_int_equal(topology->n_classes, 1);
+		assert_int_equal(topology->cpu[2].class, TOPOLOGY_NONE);
+		if (declared)
+			assert_int_equal(
+				topology_declare(topology, "0-2", message, sizeof(message)), 0);
+		add_big_little();
+		assert_int_equal(topology_refresh(root_fd, topology), 0);
+		assert_int_equal(topology->n_policies, 2);
+		assert_int_equal(topology->cpu[3].sibling, 2);
+		assert_true(topology_obeys_clamp(topology, 3));
+		assert_int_equal(topology->n_classes, declared ? 1 : 2);
+		expect_cpus(&topology->class[declared ? 0 : 1].cpus, declared ? "0-2" : "2-3");
+		write_file("0,2-3\n", CPU "/online");
+		assert_int_equal(topology_refresh(root_fd, topology), 0);
+		expect_cpus(&topology->class[0].cpus, declared ? "0-2" : "0");
+		teardown(NULL);
+		setup(NULL);
+	}
 }
 
 static void test_boot_id(void **state _unused_)
@@ -423,12 +455,19 @@ static void test_this_machine(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TOPOLOGY_TEST(test_read),	   TOPOLOGY_TEST(test_bare),
-		TOPOLOGY_TEST(test_errors),	   TOPOLOGY_TEST(test_hostile),
-		cmocka_unit_test(test_classify),   cmocka_unit_test(test_parse_classes),
-		cmocka_unit_test(test_long_class), TOPOLOGY_TEST(test_declare),
-		TOPOLOGY_TEST(test_refresh),	   TOPOLOGY_TEST(test_boot_id),
-		TOPOLOGY_TEST(test_frequency),	   cmocka_unit_test(test_this_machine),
+		TOPOLOGY_TEST(test_read),
+		TOPOLOGY_TEST(test_bare),
+		TOPOLOGY_TEST(test_errors),
+		TOPOLOGY_TEST(test_hostile),
+		cmocka_unit_test(test_classify),
+		cmocka_unit_test(test_parse_classes),
+		cmocka_unit_test(test_long_class),
+		TOPOLOGY_TEST(test_declare),
+		TOPOLOGY_TEST(test_refresh),
+		TOPOLOGY_TEST(test_hotplug),
+		TOPOLOGY_TEST(test_boot_id),
+		TOPOLOGY_TEST(test_frequency),
+		cmocka_unit_test(test_this_machine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
