@@ -68,12 +68,30 @@ guest_run() {
 # guest_put REMOTE_ON_HOST PATH: a file of the host VM's into the guest
 guest_put() { host_run "guestctl $GUEST_SOCKET put '$1' '$2'"; }
 
-guest_boot() {
+# What a saved guest depends on: if any of it differs, it is booted anew.
+guest_hash() { hash_of "$(basename "$(<"$LAB_RUN/image")")" "$LAB_DIR/guest.sh" "$LAB_DIR/host.sh" "$LAB_ACCEL"; }
+
+# A guest that is up: restored from the one that an earlier run kept, or booted.
+guest_start() {
     host_libvirt
+    if [[ -s $LAB_RUN/guest-disk ]] && guest_from_disk; then
+        note "restored"
+    else
+        guest_boot
+        note "booted"
+    fi
+}
+
+guest_boot() {
     guest_xml | host_pipe "cat >$GUEST_DIR/guest.xml"
     guest_stop
     host_run "virsh -q create $GUEST_DIR/guest.xml"
-    guest_wait 170
+    guest_wait 270
+}
+
+guest_from_disk() {
+    host_run "mkdir -p /mnt && mount -o ro /dev/nvme1n1 /mnt && cp /mnt/guest.save $GUEST_DIR/ && umount /mnt"
+    guest_restore
 }
 
 # The wait is inside the host VM: each look from out here would cost the guest time.
@@ -82,24 +100,42 @@ guest_wait() {
     host_run "for ((i = 0; i < $1; i++)); do
         read -r -d '' text <$GUEST_CONSOLE
         [[ \$text == *'guest is up'* ]] && break
-        virsh -q domstate $GUEST 2>/dev/null >/dev/null || exit 1
+        virsh -q domstate $GUEST >/dev/null 2>&1 || exit 1
         sleep 1
     done
-    guestctl -t 20 $GUEST_SOCKET run true"
+    guestctl -t 40 $GUEST_SOCKET run true"
 }
 
 guest_stop() { host_run "virsh -q destroy $GUEST 2>/dev/null; rm -f $GUEST_CONSOLE; true"; }
 
-# Right after it booted, before anything ran in it. The guest runs on.
+# The guest as it is just after boot, before anything ran in it, for guest_restore. The guest runs on.
 guest_save() {
+    if [[ -s $LAB_RUN/guest-disk ]] && host_run "test -s $GUEST_DIR/guest.save"; then
+        note "it came from a saved one"
+        return
+    fi
     host_run "cd $GUEST_DIR && virsh -q save $GUEST guest.save.new && mv guest.save.new guest.save"
     guest_restore
 }
 
-# restoring consumes nothing, but libvirt may write to the file: give it a copy
+# A save file isn't to be restored from twice, so a copy of it is.
 guest_restore() {
     host_run "cd $GUEST_DIR && rm -f $GUEST_CONSOLE && cp guest.save guest.restored && virsh -q restore guest.restored &&
-        rm -f guest.restored && guestctl -t 20 $GUEST_SOCKET run true"
+        rm -f guest.restored && guestctl -t 40 $GUEST_SOCKET run true"
+}
+
+# The saved guest as a disk image in the cache, for the next run's host VM.
+guest_keep() {
+    local work disk
+    disk=$LAB_CACHE/guest-$(guest_hash)
+    [[ ! -e $disk ]] || return 0
+    work=$(mktemp -d "$LAB_CACHE/tmp.XXXXXX")
+    mkdir "$work/tree"
+    host_get "$GUEST_DIR/guest.save" "$work/tree/guest.save"
+    mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=0,nodiscard -m 0 -d "$work/tree" "$work/disk" 400M
+    mv "$work/disk" "$disk"
+    rm -rf "$work"
+    keep_newest guest
 }
 
 # vcpu_threads: "VCPU TID" for each vCPU, by the names that QEMU gives its threads

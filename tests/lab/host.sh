@@ -25,6 +25,7 @@ host_run() { host_ssh -T root@127.0.0.1 "$@" </dev/null; }
 host_pipe() { host_ssh -T root@127.0.0.1 "$@"; }
 
 # host_put LOCAL REMOTE · host_get REMOTE LOCAL: files
+# shellcheck disable=SC2094 # not the same file
 host_put() { host_pipe "cat >'$2.new' && chmod $(stat -c %a "$1") '$2.new' && mv '$2.new' '$2'" <"$1"; }
 host_get() { host_run "cat '$1'" >"$2"; }
 
@@ -44,11 +45,17 @@ free_port() {
 }
 
 host_boot() {
-    local image pid port tries
+    local image pid port tries guest extra=()
     image=$(<"$LAB_RUN/image")
     host_end
     port=$(free_port)
     echo "$port" >"$LAB_RUN/port"
+    guest=$LAB_CACHE/guest-$(guest_hash)
+    if [[ -f $guest ]]; then
+        touch "$guest"
+        echo "$guest" >"$LAB_RUN/guest-disk"
+        extra=(-drive "file=$guest,format=raw,if=none,id=guest,readonly=on" -device "nvme,drive=guest,serial=guest")
+    fi
     # a session of its own: it outlives this step, and a Ctrl-C at the terminal is the lab's to handle
     setsid qemu-system-x86_64 -name vmfreq-host -nodefaults -no-user-config -display none \
         -M q35 -accel "$LAB_ACCEL" -cpu "$HOST_CPU" -smp "$HOST_CPUS" -m "$HOST_MEMORY" \
@@ -58,7 +65,7 @@ host_boot() {
 no_timer_check audit=0 apparmor=0 tsc=reliable lpj=5000000 cryptomgr.notests init_on_alloc=0" \
         -drive "file=$image/host.img,format=raw,if=none,id=root,snapshot=on,cache=unsafe" \
         -device nvme,drive=root,serial=root \
-        -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" -device virtio-net-pci,netdev=net,romfile= \
+        -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" -device virtio-net-pci,netdev=net,romfile= "${extra[@]}" \
         >"$LAB_LOG/host-qemu.log" 2>&1 </dev/null 8>&- 9>&- &
     pid=$!
     remember_pid host "$pid"

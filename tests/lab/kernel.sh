@@ -36,7 +36,7 @@ kernel_fetch() {
     else
         unpacked=$(mktemp -d "$LAB_CACHE/tmp.XXXXXX")
         (
-            cd "$unpacked"
+            cd "$unpacked" || exit
             # linux-base has the lists of what is built in and the configuration
             apt-get "${APT[@]}" download "linux-binary-$version" "linux-modules-$version" "linux-base-$version"
             for package in *.deb; do

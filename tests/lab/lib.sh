@@ -6,6 +6,7 @@
 
 LAB_STATE=${VMFREQ_LAB_STATE:-/var/tmp/vmfreq-lab}    # this run: logs, sockets, the build; `lab clean` removes it
 LAB_CACHE=${VMFREQ_LAB_CACHE:-/var/cache/vmfreq-lab}  # downloads and images; `lab clean --cache` removes it
+# shellcheck disable=SC2034 # for host.sh
 LAB_ACCEL=${VMFREQ_LAB_ACCEL:-tcg,thread=multi}       # QEMU's -accel for the host VM: "kvm" where you have it
 LAB_LOG=$LAB_STATE/log
 LAB_RUN=$LAB_STATE/run
@@ -86,10 +87,12 @@ end_process() {
     kill -KILL "$pid" 2>/dev/null || true
 }
 
-# in_time SECONDS FUNCTION...: runs it by run.sh in a process group of its own, ends the group when time is up (124)
+# in_time SECONDS FUNCTION...: runs it by run.sh in a process group of its own, ends the group when time is up, and then
+# OVERTIME isn't empty
 in_time() {
     local limit=$1 pid status=0 end
     shift
+    OVERTIME=
     set -m
     "$LAB_DIR/run.sh" "$@" </dev/null &
     pid=$!
@@ -101,13 +104,11 @@ in_time() {
             kill -TERM -- "-$pid" 2>/dev/null || true
             sleep 0.5
             kill -KILL -- "-$pid" 2>/dev/null || true
-            status=124
+            OVERTIME=yes
         fi
         sleep 0.1
     done
-    if ((status == 0)); then
-        wait "$pid" || status=$?
-    fi
+    wait "$pid" || status=$?
     rm -f "$LAB_RUN/group.$pid"
     return "$status"
 }
@@ -131,7 +132,7 @@ step() {
             printf '%s %s %s\n' "$name" "$(since "$started")" "$attempt" >>"$LAB_LOG/steps"
             return 0
         fi
-        if ((status == 124)); then note="out of time"; else note="failed ($status)"; fi
+        if [[ -n $OVERTIME ]]; then note="out of time"; else note="failed ($status)"; fi
         say "$(printf '%-18s %s after %s s: %s' "$name" "$note" "$(since "$started")" "$LAB_LOG/$name.log")"
         tail -n 5 "$LAB_LOG/$name.log" | sed 's/^/            | /'
         ((attempt == 2)) || say "$(printf '%-18s trying once more' "$name")"

@@ -11,7 +11,7 @@ rootfs_hash() {
     packages=$(packages_in host.packages)
     private_update bookworm >&2
     # shellcheck disable=SC2086
-    hash_of "$LAB_DIR/rootfs.sh" "$LAB_DIR/ssdt.sh" "$LAB_DIR"/{agent,guestctl,load}.c "$LAB_DIR/lists/host.preferences" \
+    hash_of "$LAB_DIR/rootfs.sh" "$LAB_DIR/ssdt.sh" "$LAB_DIR"/{agent,guestctl,load,vsockcat}.c "$LAB_DIR/lists/host.preferences" \
         "${kernel##*/}" "$(versions_of bookworm $packages)" "$(sha256sum </bin/busybox)"
 }
 
@@ -35,7 +35,7 @@ rootfs_make() {
         rootfs_guest "$work" "$root"
         cp "$work/vmlinux" "$root/var/lib/vmfreq-lab/"
         mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=0,nodiscard -m 0 -N 60000 -d "$root" "$work/host.img" 1400M
-        rm -rf "$root" "$work/bin"
+        rm -rf "$root" "${work:?}/bin"
         mv "$work" "$dir"
         note "made anew"
     fi
@@ -61,7 +61,7 @@ rootfs_debootstrap() {
 rootfs_programs() {
     local program
     mkdir -p "$1/bin"
-    for program in agent guestctl load; do
+    for program in agent guestctl load vsockcat; do
         gcc -O2 -static -Wall -Wextra -Werror -o "$1/bin/$program" "$LAB_DIR/$program.c"
     done
 }
@@ -118,7 +118,7 @@ UNIT
     cp "$work/key.pub" "$root/root/.ssh/authorized_keys"
     chmod 700 "$root/root/.ssh"
 
-    install -m 755 "$work/bin/guestctl" "$work/bin/load" "$root/usr/local/bin/"
+    install -m 755 "$work"/bin/{guestctl,load,vsockcat} "$root/usr/local/bin/"
     cp "$work/ssdt2.aml" "$root/var/lib/vmfreq-lab/ssdt.aml"
 }
 
@@ -134,7 +134,7 @@ rootfs_guest() {
         ln -sf busybox "$guest/bin/$name"
     done
     install -m 755 "$work/bin/agent" "$guest/init"
-    install -m 755 "$work/bin/load" "$guest/usr/local/bin/load"
+    install -m 755 "$work"/bin/{load,vsockcat} "$guest/usr/local/bin/"
 
     for module in vmw_vsock_virtio_transport acpi-cpufreq cpufreq_userspace; do
         modprobe -d "$root" -S "$version" --show-depends "$module"

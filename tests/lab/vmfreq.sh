@@ -1,0 +1,144 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# vmfreq in the lab: hostd by systemctl in the host VM, guestd in the nested guest, and what the scenarios and the demo ask
+# about them. What the kernel does is read from the kernel (/proc, /sys), never from vmfreq's own word.
+
+HOSTD_DROPIN=/run/systemd/system/vmfreq-hostd.service.d
+
+# The nested guest is slow: sampling as often as on real hardware would be a load of its own.
+GUESTD_CONFIG='[guest]
+interval = 20ms
+step = 8%
+window = 40ms'
+
+# hostd_start [--dry-run] [KEY=VALUE...]: restarts hostd with these keys in [host]
+hostd_start() {
+    local dropin="rm -rf $HOSTD_DROPIN" line
+    if [[ ${1:-} == --dry-run ]]; then
+        shift
+        dropin="mkdir -p $HOSTD_DROPIN && printf '%s\n' '[Service]' ExecStart= \
+            'ExecStart=/usr/sbin/vmfreq-hostd --dry-run' >$HOSTD_DROPIN/lab.conf"
+    fi
+    {
+        echo '[host]'
+        for line in "$@"; do
+            echo "$line"
+        done
+    } | host_pipe 'cat >/etc/vmfreq.conf'
+    host_run "$dropin; systemctl daemon-reload && systemctl reset-failed vmfreq-hostd 2>/dev/null
+        systemctl restart vmfreq-hostd"
+}
+
+hostd_stop() { host_run 'systemctl stop vmfreq-hostd'; }
+
+hostd_journal() { host_run "journalctl -q --no-pager -o cat -u vmfreq-hostd -n ${1:-20}"; }
+
+# guestd into the guest, unless this very one is there
+guestd_install() {
+    guest_run 'test -x /usr/sbin/vmfreq-guestd' || guest_put /usr/sbin/vmfreq-guestd /usr/sbin/vmfreq-guestd
+    guest_run "echo '$GUESTD_CONFIG' >/etc/vmfreq.conf"
+}
+
+guestd_start() {
+    guestd_install
+    guest_run 'pidof vmfreq-guestd >/dev/null || { mkdir -p /run/vmfreq-guestd
+        setsid vmfreq-guestd </dev/null >>/run/guestd.log 2>&1 & }'
+}
+
+guestd_stop() {
+    guest_run 'pid=$(pidof vmfreq-guestd) || exit 0; kill $pid
+        while kill -0 $pid 2>/dev/null; do usleep 100000; done'
+}
+
+guestd_log() { guest_run "tail -n ${1:-20} /run/guestd.log"; }
+
+# status JQ_EXPRESSION: a part of what vmfreqctl says
+status() { host_run 'vmfreqctl --json status' | jq -r "$1"; }
+
+is_streaming() { [[ $(status '.domains[0].connected and (.domains[0].reports > 0)' 2>/dev/null) == true ]]; }
+
+# both daemons up and talking; arguments are hostd_start's
+loop_start() {
+    hostd_start "$@"
+    guestd_start
+    eventually 30 "the guest streams" is_streaming
+}
+
+# ---- the kernel's word
+
+# effective_floor VCPU: effective uclamp.min of its thread, 0..1024
+effective_floor() {
+    local tid
+    tid=$(vcpu_tid "$1")
+    host_run "sed -n 's/^effective uclamp.min *: *//p' /proc/$tid/sched"
+}
+
+floor_at_least() { (($(effective_floor "$1") >= $2)); }
+floor_is() { (($(effective_floor "$1") == $2)); }
+
+# thread_cpus VCPU: where its thread may run
+thread_cpus() {
+    local tid
+    tid=$(vcpu_tid "$1")
+    host_run "sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/$tid/status"
+}
+
+cpus_are() { [[ $(thread_cpus "$1") == "$2" ]]; }
+
+# All that vmfreq may change, as one text to compare: each uclamp and cpuset file of the cgroups that hold domains, and of
+# each thread of each QEMU the clamps that it asked for, the effective ones, and its CPUs.
+listing() {
+    # shellcheck disable=SC2016 # for the host VM's shell
+    host_run 'for file in $(find /sys/fs/cgroup/machine.slice /sys/fs/cgroup/*.slice -maxdepth 8 \
+            \( -name cpu.uclamp.min -o -name cpu.uclamp.max -o -name cpuset.cpus \) 2>/dev/null | sort -u); do
+            read -r value <$file || true
+            echo "$file $value"
+            value=
+        done
+        for task in /proc/$(cat /run/libvirt/qemu/'"$GUEST"'.pid)/task/*; do
+            name=$(cat $task/comm)
+            [[ $name == "CPU "* || $name == qemu* ]] || continue
+            echo "$name" $(grep uclamp $task/sched | tr -s " ") $(grep Cpus_allowed_list $task/status)
+        done
+        for file in /sys/devices/system/cpu/cpufreq/policy*/scaling_{min,max}_freq; do
+            echo "$file $(cat $file)"
+        done'
+}
+
+# ---- load
+
+# load_start ARGUMENT...: the lab's load program in the guest, in the background
+load_start() { guest_run "setsid load $* </dev/null >/run/load.log 2>&1 & echo \$! >/run/load.pid"; }
+load_stop() { guest_run 'kill $(cat /run/load.pid) 2>/dev/null; true'; }
+load_log() { guest_run 'cat /run/load.log'; }
+
+# What each scenario leaves: no load, guestd and hostd stopped, the default configuration.
+loop_cleanup() {
+    load_stop || true
+    guestd_stop || true
+    host_run "rm -rf $HOSTD_DROPIN; systemctl daemon-reload; systemctl stop vmfreq-hostd"
+}
+
+# ---- shared by scenarios
+
+# floor_decided VCPU LEAST: what hostd would set, as it says itself (for --dry-run)
+floor_decided() { (($(status ".domains[0].vcpus[$1].floor") >= $2)); }
+
+# floor_follows_load ACTUATOR: load on guest vCPU 1 alone
+floor_follows_load() {
+    local started
+    loop_start "actuator = $1"
+    equal "the actuator" "$(status .floor.actuator)" "$1"
+    eventually 20 "an idle guest has no floor (vCPU 1)" floor_is 1 0
+    load_start --cpus 1 --busy 15000
+    started=$(now)
+    eventually 20 "vCPU 1's effective uclamp.min rises" floor_at_least 1 900
+    measured "vCPU 1 has $(effective_floor 1) $((($(now) - started) / 1000)) ms after the command"
+    at_most "vCPU 0's effective uclamp.min" "$(effective_floor 0)" 300
+    contains "vCPU 1's frequency" "$(status '.domains[0].vcpus[1].khz')" '^3000000$'
+    load_stop
+    started=$(now)
+    eventually 20 "vCPU 1 is neutral again" floor_is 1 0
+    measured "neutral $((($(now) - started) / 1000)) ms after its end"
+}
