@@ -48,6 +48,45 @@ static void test_levels(_unused_ void **state)
 	log_set_level(LOG_INFO);
 }
 
+static void test_level_names(_unused_ void **state)
+{
+	static const struct {
+		const char *name;
+		int level;
+	} rows[] = {
+		{"error", LOG_ERR},   {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
+		{"info", LOG_INFO},   {"debug", LOG_DEBUG},     {"", -EINVAL},
+		{"errors", -EINVAL},  {"err", -EINVAL},         {"7", -EINVAL},
+		{"debug ", -EINVAL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		EXPECT(log_parse_level(rows[i].name) == rows[i].level, "'%s'", rows[i].name);
+}
+
+/* A person at a terminal needs no number for journald. */
+static void test_terminal(_unused_ void **state)
+{
+	int saved = dup(STDERR_FILENO), master = posix_openpt(O_RDWR | O_NOCTTY), slave;
+	char text[64];
+	ssize_t n;
+
+	if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0)
+		skip();
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+	assert_true(slave >= 0);
+	assert_true(dup2(slave, STDERR_FILENO) >= 0);
+	log_error("plain");
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	n = read(master, text, sizeof(text) - 1);
+	close(saved);
+	close(slave);
+	close(master);
+	assert_true(n > 0);
+	text[n] = '\0';
+	assert_string_equal(text, "plain\r\n");
+}
+
 static void write_long_line(void)
 {
 	char text[3000];
@@ -100,6 +139,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_level_names),
+		cmocka_unit_test(test_terminal),
 		cmocka_unit_test(test_long_line_is_cut),
 		cmocka_unit_test(test_ratelimit),
 		cmocka_unit_test(test_ratelimit_of_nothing),
