@@ -381,10 +381,9 @@ void actuator_close_cgroup(struct actuator *actuator, const char *cgroup)
 
 void actuator_forget(struct actuator *actuator, struct actuated *actuated)
 {
-	if (actuated->floor)
-		ledger_release(actuator->ledger, actuated->floor);
-	if (actuated->cpus)
-		ledger_release(actuator->ledger, actuated->cpus);
+	/* What fails to go back stays in the ledger, for the end. */
+	clear(actuator, &actuated->floor);
+	clear(actuator, &actuated->cpus);
 	*actuated = (struct actuated){};
 }
 

@@ -57,7 +57,7 @@ void actuator_release_cpus(struct actuator *actuator, struct actuated *actuated)
 /* Puts back all files of a cgroup (a domain's own, as "/machine.slice/….scope") and below it. */
 void actuator_close_cgroup(struct actuator *actuator, const char *cgroup);
 
-/* Forgets both without a write: the thread is gone. */
+/* Ends with this thread: puts both back if it still lives (in another cgroup, say), and forgets them. */
 void actuator_forget(struct actuator *actuator, struct actuated *actuated);
 
 /* For people: what is in use ("thread", "cgroup", "affinity", "off"), and why. */

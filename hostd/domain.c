@@ -464,8 +464,7 @@ struct domain *domain_free(struct domain *domain)
 	for (unsigned i = 0; domain->vcpus && i < domain->info.n_vcpus; i++) {
 		struct vcpu *vcpu = &domain->vcpus[i];
 
-		actuator_clear_floor(domain->env->actuator, &vcpu->actuated);
-		actuator_clear_cpus(domain->env->actuator, &vcpu->actuated);
+		actuator_forget(domain->env->actuator, &vcpu->actuated);
 	}
 	close_cgroups(domain);
 	sd_event_source_disable_unref(domain->timer);

@@ -424,7 +424,8 @@ void host_take_inventory(struct host *host, struct inventory *inventory)
 		inventory_free(inventory);
 		return;
 	}
-	topology_refresh(host->env.root_fd, host->topology);
+	if (topology_refresh(host->env.root_fd, host->topology) >= 0)
+		set_classes(host);
 	for (size_t i = 0; i < inventory->n_domains; i++) {
 		domains[n] = take_known(host, &inventory->domains[i]);
 		if (domains[n])
