@@ -36,7 +36,7 @@ hostd_journal() { host_run "journalctl -q --no-pager -o cat -u vmfreq-hostd -n $
 
 # guestd into the guest, unless this very one is there
 guestd_install() {
-    guest_run 'test -x /usr/sbin/vmfreq-guestd' || guest_put /usr/sbin/vmfreq-guestd /usr/sbin/vmfreq-guestd
+    guest_run 'test -x /usr/sbin/vmfreq-guestd' || project_install_guest
     guest_run "echo '$GUESTD_CONFIG' >/etc/vmfreq.conf"
 }
 
@@ -46,6 +46,7 @@ guestd_start() {
         setsid vmfreq-guestd </dev/null >>/run/guestd.log 2>&1 & }'
 }
 
+# shellcheck disable=SC2016
 guestd_stop() {
     guest_run 'pid=$(pidof vmfreq-guestd) || exit 0; kill $pid
         while kill -0 $pid 2>/dev/null; do usleep 100000; done'
@@ -88,8 +89,8 @@ cpus_are() { [[ $(thread_cpus "$1") == "$2" ]]; }
 
 # All that vmfreq may change, as one text to compare: each uclamp and cpuset file of the cgroups that hold domains, and of
 # each thread of each QEMU the clamps that it asked for, the effective ones, and its CPUs.
+# shellcheck disable=SC2016
 listing() {
-    # shellcheck disable=SC2016 # for the host VM's shell
     host_run 'for file in $(find /sys/fs/cgroup/machine.slice /sys/fs/cgroup/*.slice -maxdepth 8 \
             \( -name cpu.uclamp.min -o -name cpu.uclamp.max -o -name cpuset.cpus \) 2>/dev/null | sort -u); do
             read -r value <$file || true
@@ -106,10 +107,17 @@ listing() {
         done'
 }
 
+# The lab's eye (watch.c), into the host VM. It isn't in the image: that would be made anew with each change of it.
+watch_install() {
+    gcc -O2 -static -Wall -Wextra -Werror -o "$LAB_STATE/watch" "$LAB_DIR/watch.c"
+    host_put "$LAB_STATE/watch" /usr/local/bin/watch-vcpus
+}
+
 # ---- load
 
 # load_start ARGUMENT...: the lab's load program in the guest, in the background
 load_start() { guest_run "setsid load $* </dev/null >/run/load.log 2>&1 & echo \$! >/run/load.pid"; }
+# shellcheck disable=SC2016
 load_stop() { guest_run 'kill $(cat /run/load.pid) 2>/dev/null; true'; }
 load_log() { guest_run 'cat /run/load.log'; }
 

@@ -39,5 +39,6 @@ scenario() {
 }
 cleanup() {
     loop_cleanup
+    # shellcheck disable=SC2016 # for the host VM's shell
     host_run 'for p in /sys/devices/system/cpu/cpufreq/policy*; do echo schedutil >$p/scaling_governor; done'
 }
