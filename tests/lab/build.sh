@@ -38,6 +38,7 @@ build_copy() {
 build_make() {
     local made
     build_copy
+    as_nobody test -r "$LAB_SOURCE/configure.ac" || die "$LAB_USER can't read $LAB_STATE: choose another VMFREQ_LAB_STATE"
     made=$(cd "$LAB_SOURCE" && hash_of configure.ac Makefile.am)
     if [[ $made != "$(cat "$LAB_STATE/configured" 2>/dev/null)" ]]; then
         rm -f "$LAB_STATE/configured"

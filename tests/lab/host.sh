@@ -13,6 +13,8 @@ HOST_CPUS=4
 HOST_MEMORY=4096
 
 host_ssh() {
+    local -
+    set +x # a scenario's trace shows the call; ssh's own options are noise
     ssh -F none -i "$(<"$LAB_RUN/image")/key" -p "$(<"$LAB_RUN/port")" -o IdentitiesOnly=yes -o ControlMaster=auto \
         -o "ControlPath=$LAB_RUN/ssh" -o ControlPersist=3600 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
         -o LogLevel=ERROR -o ConnectTimeout=10 "$@" 8>&- 9>&-
