@@ -102,10 +102,16 @@ static int take_frame(struct session *session, const struct frame *frame, uint64
 	struct message_hello hello;
 	struct message message = {};
 	const char *reason = NULL;
+	char versions[96];
 	int r = peer_frame(&session->peer, frame, now_usec, &hello, &message, &reason);
 
+	if (r == -EPROTONOSUPPORT) {
+		snprintf(versions, sizeof(versions), "%s: it speaks %u.%u, hostd speaks %u.%u",
+			 reason, hello.major, hello.minor, PROTO_MAJOR, PROTO_MINOR);
+		return over(session, BYE_VERSION, versions);
+	}
 	if (r < 0)
-		return over(session, r == -EPROTONOSUPPORT ? BYE_VERSION : BYE_PROTOCOL, reason);
+		return over(session, BYE_PROTOCOL, reason);
 	if (message.type == MESSAGE_HELLO)
 		session->events->hello(session->userdata, session, &hello);
 	else if (message.type == MESSAGE_REPORT)
