@@ -39,7 +39,3 @@ void estimator_get(const struct estimator *estimator, unsigned cpu, struct estim
 /* Whether a task was seen to get some CPU and not yet to leave it. It may be over in a microsecond
  * or stay for ever: the next sample tells, so it should come soon. */
 bool estimator_is_stirring(const struct estimator *estimator);
-
-/* value after nsec of PELT's decay, which halves it in 32 periods of 2^20 ns (kernel/sched/pelt.c,
- * decay_load()). Public for its test. */
-uint64_t estimate_decay(uint64_t value, uint64_t nsec);
