@@ -63,7 +63,7 @@ static uint64_t tail_of_switch(struct blend *blend, const struct blend_sample *s
 	if (sample->run_nsec > 0)
 		return left * MIN(likely1024, CAPACITY_SCALE) / CAPACITY_SCALE;
 	/* It came somewhere in the sample. In a guest that was idle most are gone at once, so don't
-	 * guess over a long sample: the next one comes soon, see estimator_is_stirring(). */
+	 * guess over a long sample: the next one comes soon, see estimator_is_active(). */
 	blend->tenant = BLEND_TASK;
 	return sample->nsec <= SHORT_NSEC ? left / 2 : 0;
 }

@@ -29,6 +29,7 @@ struct segment {
 
 struct cpu_state {
 	bool present;
+	bool is_active; /* in the last sample */
 	struct cpu_counters last;
 	struct blend blend;
 	struct pelt pelt;
@@ -44,7 +45,7 @@ struct estimator {
 	uint32_t self_cpu;
 	bool primed;	/* stamp_nsec is set */
 	bool has_sched; /* the last sample had schedstat */
-	bool stirring;
+	bool active;
 	unsigned n_cpus; /* those from here on were never there */
 	struct cpu_state cpu[CPUMASK_CPUS];
 };
@@ -151,6 +152,7 @@ static void estimate_cpu(const struct estimator *estimator, struct cpu_state *cp
 	 * would keep the guest from ever being idle. */
 	if (idled)
 		busy -= MIN(busy, sample->own_nsec);
+	cpu->is_active = cpu->blend.tenant == BLEND_TASK || busy > nsec / 32;
 	recent = MIN(blended.recent_nsec, busy);
 	advance(estimator, cpu, sample->scale1024, nsec - recent, busy - recent);
 	advance(estimator, cpu, sample->scale1024, recent, recent);
@@ -188,6 +190,7 @@ static void rebase(struct cpu_state *cpu)
 	cpu->pelt.behind_nsec = cpu->stolen_nsec = 0;
 	cpu->run_delay_nsec = cpu->steal_nsec = 0;
 	cpu->n_segments = 0;
+	cpu->is_active = false;
 }
 
 static void update_cpu(struct estimator *estimator, unsigned i, const struct counters *counters,
@@ -218,8 +221,8 @@ static void update_cpu(struct estimator *estimator, unsigned i, const struct cou
 		estimate_cpu(estimator, cpu, &sample);
 	cpu->present = true;
 	cpu->last = counters->cpu[i];
-	if (cpu->blend.tenant == BLEND_TASK)
-		estimator->stirring = true;
+	if (cpu->is_active)
+		estimator->active = true;
 }
 
 void estimator_update(struct estimator *estimator, const struct counters *counters,
@@ -233,7 +236,7 @@ void estimator_update(struct estimator *estimator, const struct counters *counte
 		return; /* the counters' difference is kept for the next */
 	CPUMASK_FOREACH(i, &counters->present)
 		estimator->n_cpus = MAX(estimator->n_cpus, i + 1);
-	estimator->stirring = false;
+	estimator->active = false;
 	for (unsigned i = 0; i < estimator->n_cpus; i++)
 		update_cpu(estimator, i, counters, nsec, scale1024);
 	estimator->stamp_nsec = counters->stamp_nsec;
@@ -265,7 +268,7 @@ void estimator_get(const struct estimator *estimator, unsigned cpu, struct estim
 	ret->steal_usec = nsec_to_usec32(state->steal_nsec);
 }
 
-bool estimator_is_stirring(const struct estimator *estimator)
+bool estimator_is_active(const struct estimator *estimator)
 {
-	return estimator->stirring;
+	return estimator->active;
 }

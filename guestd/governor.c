@@ -64,7 +64,7 @@ uint32_t governor_target(const struct governor *governor, const struct governor_
 	uint16_t delivered = 0;
 
 	CPUMASK_FOREACH(cpu, &policy->cpus)
-	delivered = MAX(delivered, governor->delivered1024[cpu]);
+		delivered = MAX(delivered, governor->delivered1024[cpu]);
 	if (!governor->valid || delivered == 0)
 		delivered = CAPACITY_SCALE;
 	return nearest_step(policy,

@@ -15,7 +15,7 @@
 /* Samples are at least this many times as far apart as what one costs us: an emulated guest spends
  * milliseconds on one, and must not spend its day on them. */
 #define COST_FACTOR   10U
-#define QUIET_SAMPLES 10U /* so many samples without demand, and the guest counts as idle */
+#define QUIET_SAMPLES 10U /* so many samples without activity, and they become rare */
 
 uint64_t guest_now_usec(void)
 {
@@ -71,8 +71,8 @@ static void on_hotplug(struct guest *guest)
 
 	guest->cpus = guest->counters->present;
 	CPUMASK_FOREACH(cpu, &old)
-	if (!cpumask_has(&guest->cpus, cpu))
-		reporter_remove(guest->reporter, cpu);
+		if (!cpumask_has(&guest->cpus, cpu))
+			reporter_remove(guest->reporter, cpu);
 	guest_cpufreq_rescan(guest);
 	if (guest->hello_sent && !cpumask_is_subset(&guest->cpus, &guest->hello_cpus))
 		guest_link_renew(guest, "there are new CPUs");
@@ -115,8 +115,7 @@ static int sample(struct guest *guest)
 	if (!cpumask_equal(&guest->counters->present, &guest->cpus))
 		on_hotplug(guest);
 	estimator_update(guest->estimator, guest->counters, guest->scale1024);
-	CPUMASK_FOREACH(cpu, &guest->cpus)
-	{
+	CPUMASK_FOREACH(cpu, &guest->cpus) {
 		struct estimate estimate;
 
 		estimator_get(guest->estimator, cpu, &estimate);
@@ -125,28 +124,40 @@ static int sample(struct guest *guest)
 	return 0;
 }
 
-/* Fast while there is demand and a host to hear of it, and once more when a task was seen to start;
- * else rarely: that is what an idle guest costs. */
+/* The time to the next sample: short while some CPU is active and for a while after, four times
+ * that while old demand only fades, long in an idle guest, or where there is no host to hear of it.
+ */
+static uint64_t next_sample_usec(const struct guest *guest)
+{
+	uint64_t lease_usec =
+		MIN(guest->config.lease_usec, guest->dialog->lease_max_msec * USEC_PER_MSEC);
+	uint64_t usec = guest->config.interval_usec;
+
+	if (!guest_link_is_streaming(guest))
+		return guest->config.idle_interval_usec;
+	if (guest->quiet_samples >= QUIET_SAMPLES) {
+		if (!reporter_is_busy(guest->reporter))
+			return guest->config.idle_interval_usec;
+		usec *= 4;
+	}
+	usec = MAX(usec, guest->cost_nsec * COST_FACTOR / NSEC_PER_USEC);
+	return MIN(usec, lease_usec / 4); /* it must be renewed in time */
+}
+
 static void schedule(struct guest *guest)
 {
-	uint64_t usec = guest->config.idle_interval_usec, accuracy_usec;
-	bool stirring = estimator_is_stirring(guest->estimator);
+	uint64_t usec;
 
-	if (reporter_is_busy(guest->reporter))
+	if (estimator_is_active(guest->estimator))
 		guest->quiet_samples = 0;
 	else if (guest->quiet_samples < QUIET_SAMPLES)
 		guest->quiet_samples++;
-	accuracy_usec = MIN(usec / 5, 50 * USEC_PER_MSEC);
-	if (guest_link_is_streaming(guest) && (guest->quiet_samples < QUIET_SAMPLES || stirring)) {
-		usec = MAX(guest->config.interval_usec,
-			   guest->cost_nsec * COST_FACTOR / NSEC_PER_USEC);
-		/* A lease must be renewed in time, however rare the samples are to be. */
-		usec = MIN(usec, guest->config.lease_usec / 4);
-		usec = MIN(usec, guest->dialog->lease_max_msec * USEC_PER_MSEC / 4);
-		accuracy_usec = MAX(usec / 20, 1U);
-	}
+	usec = next_sample_usec(guest);
 	sd_event_source_set_time_relative(guest->tick_source, usec);
-	sd_event_source_set_time_accuracy(guest->tick_source, accuracy_usec);
+	/* An idle guest's timers may wait for one another. */
+	sd_event_source_set_time_accuracy(guest->tick_source,
+					  usec >= guest->config.idle_interval_usec ? usec / 5
+										   : usec / 20 + 1);
 	sd_event_source_set_enabled(guest->tick_source, SD_EVENT_ONESHOT);
 }
 

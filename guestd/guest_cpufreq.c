@@ -29,7 +29,7 @@ static void set_scale(struct guest *guest, const struct cpufreq_policy *policy)
 	    policy->state.written_khz && policy->can.top_khz)
 		scale = (uint64_t)policy->state.written_khz * CAPACITY_SCALE / policy->can.top_khz;
 	CPUMASK_FOREACH(cpu, &policy->can.cpus)
-	guest->scale1024[cpu] = (uint16_t)CLAMP(scale, 1U, CAPACITY_SCALE);
+		guest->scale1024[cpu] = (uint16_t)CLAMP(scale, 1U, CAPACITY_SCALE);
 }
 
 static void log_taken(const struct guest *guest, int error)

@@ -23,7 +23,7 @@ struct guest {
 	struct reporter *reporter;
 	struct cpumask cpus; /* of the last sample */
 	unsigned lacks_logged;
-	unsigned quiet_samples; /* since the last busy one */
+	unsigned quiet_samples; /* since the last active one */
 	uint64_t cost_nsec;	/* our own CPU time per sample, smoothed */
 	uint64_t self_run_nsec; /* at the last sample */
 	struct ratelimit sample_limit;

@@ -42,7 +42,7 @@ void identity_read_cpus(int root_fd, const struct cpumask *cpus, struct message_
 
 	ret->n_cpus = 0;
 	CPUMASK_FOREACH(i, cpus)
-	ret->cpu[ret->n_cpus++] = (struct hello_cpu){.cpu = i, .id = UINT64_MAX};
+		ret->cpu[ret->n_cpus++] = (struct hello_cpu){.cpu = i, .id = UINT64_MAX};
 	fd = openat(root_fd, "proc/cpuinfo", O_RDONLY | O_CLOEXEC);
 	file = fd < 0 ? NULL : fdopen(fd, "r");
 	if (!file)

@@ -8,9 +8,8 @@
 
 #include "proto/frame.h"
 
-#define UPLINK_STALL_USEC                                                                          \
-	UINT64_C(5000000) /* the host must take some of what waits within this                     \
-			   */
+/* The host must take some of what waits within this. */
+#define UPLINK_STALL_USEC UINT64_C(5000000)
 
 /* Opens a non-blocking stream socket that is connected or on its way: a descriptor, or -errno. */
 typedef int (*uplink_open_t)(void *userdata, uint32_t cid, uint32_t port);

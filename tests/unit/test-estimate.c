@@ -244,7 +244,7 @@ static void test_idle_probe(_unused_ void **state)
 	for (unsigned i = 0; i < 10; i++)
 		estimate = sim_run(&sim, load_none, 250 * MSEC);
 	assert_int_equal(estimate.util_est, 0);
-	assert_false(estimator_is_stirring(sim.estimator));
+	assert_false(estimator_is_active(sim.estimator));
 	sim_run(&sim, load_none, 150 * MSEC - 10 * MSEC);
 	for (unsigned i = 0; i < 1100; i++)
 		sim_step(&sim, i >= 100);
@@ -252,7 +252,7 @@ static void test_idle_probe(_unused_ void **state)
 	estimator_get(sim.estimator, CPU, &estimate);
 	EXPECT(estimate.util_est == 1024, "%u", estimate.util_est);
 	EXPECT(estimate.util_avg > 800, "%u", estimate.util_avg);
-	assert_true(estimator_is_stirring(sim.estimator));
+	assert_true(estimator_is_active(sim.estimator));
 	sim_done(&sim);
 
 	sim_init(&sim);
@@ -262,7 +262,7 @@ static void test_idle_probe(_unused_ void **state)
 	sim_sample(&sim, NULL);
 	estimator_get(sim.estimator, CPU, &estimate);
 	EXPECT(estimate.util_est < 31, "%u", estimate.util_est);
-	assert_true(estimator_is_stirring(sim.estimator));
+	assert_true(estimator_is_active(sim.estimator));
 	estimate = sim_run(&sim, load_full, 10 * MSEC);
 	EXPECT(estimate.util_est >= 500, "%u", estimate.util_est);
 	sim_done(&sim);
