@@ -45,20 +45,12 @@ static void print_help(void)
 
 static int set_log_level(const char *name)
 {
-	static const struct {
-		const char *name;
-		int level;
-	} levels[] = {{"error", LOG_ERR},
-		      {"warning", LOG_WARNING},
-		      {"notice", LOG_NOTICE},
-		      {"info", LOG_INFO},
-		      {"debug", LOG_DEBUG}};
+	int level = log_parse_level(name);
 
-	for (unsigned i = 0; i < ARRAY_SIZE(levels); i++)
-		if (strcmp(levels[i].name, name) == 0) {
-			log_set_level(levels[i].level);
-			return 0;
-		}
+	if (level >= 0) {
+		log_set_level(level);
+		return 0;
+	}
 	fprintf(stderr,
 		"vmfreq-guestd: '%s' is no log level: use error, warning, notice, info or "
 		"debug\n",
