@@ -14,7 +14,7 @@
 
 /* Samples are at least this many times as far apart as what one costs us: an emulated guest spends
  * milliseconds on one, and must not spend its day on them. */
-#define COST_FACTOR   10U
+#define COST_FACTOR   4U
 #define QUIET_SAMPLES 10U /* so many samples without activity, and they become rare */
 
 uint64_t guest_now_usec(void)
