@@ -86,7 +86,7 @@ guest_boot() {
     guest_xml | host_pipe "cat >$GUEST_DIR/guest.xml"
     guest_stop
     host_run "virsh -q create $GUEST_DIR/guest.xml"
-    guest_wait 270
+    guest_wait 900
 }
 
 guest_from_disk() {
