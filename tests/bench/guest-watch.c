@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Runs vmfreq-guestd's loop on this machine's own /proc against a host on a socketpair, prints each
- * report, and at the end what it cost: guest-watch SECONDS [ROOT] [-q]. No vsock, no root. */
+ * report, and at the end what it cost: guest-watch [-q] [-r ROOT] [-f CAPACITY] SECONDS. With -f
+ * the host sends FEEDBACK of that capacity (1..1024) for all CPUs after a second. No vsock, no
+ * root. */
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -19,6 +21,7 @@ static struct frame_decoder decoder;
 static struct message_hello hello;
 static unsigned n_reports, n_records, n_pings, n_bytes;
 static bool quiet;
+static uint16_t capacity; /* 0: no FEEDBACK */
 
 static int give_fd(void *userdata, _unused_ uint32_t cid, _unused_ uint32_t port)
 {
@@ -73,6 +76,20 @@ static void send_ping(int fd)
 
 	if (write(fd, buffer, (size_t)n) != n)
 		abort();
+}
+
+static void send_feedback(int fd)
+{
+	static struct feedback_vcpu vcpus[PROTO_CPUS_MAX];
+	static uint8_t buffer[FEEDBACK_FRAME_MAX];
+	int n;
+
+	for (unsigned i = 0; i < hello.n_cpus; i++)
+		vcpus[i] = (struct feedback_vcpu){(uint16_t)hello.cpu[i].cpu, capacity, 0, 0};
+	n = feedback_put(buffer, sizeof(buffer), 1, vcpus, hello.n_cpus);
+	if (write(fd, buffer, (size_t)n) != n)
+		abort();
+	printf("%9.4f FEEDBACK %u sent\n", now_sec(), capacity);
 }
 
 static void print_report(const struct message_report *report, double at)
@@ -137,6 +154,10 @@ static void run_host(int fd, double seconds)
 			pinged = now_sec();
 			send_ping(fd);
 		}
+		if (capacity && now_sec() - start >= 1) {
+			send_feedback(fd);
+			capacity = 0;
+		}
 		if (events <= 0)
 			continue;
 		n = read(fd, space, size);
@@ -166,13 +187,23 @@ static void print_status(pid_t pid)
 
 int main(int argc, char **argv)
 {
-	double seconds = argc > 1 ? atof(argv[1]) : 5;
-	const char *root = argc > 2 ? argv[2] : "/";
+	const char *root = "/";
+	double seconds = 5;
 	struct rusage usage;
-	int fds[2];
+	int fds[2], c;
 	pid_t pid;
 
-	quiet = argc > 3;
+	while ((c = getopt(argc, argv, "r:f:q")) >= 0)
+		if (c == 'r')
+			root = optarg;
+		else if (c == 'f')
+			capacity = (uint16_t)atoi(optarg);
+		else if (c == 'q')
+			quiet = true;
+		else
+			return EXIT_FAILURE;
+	if (optind < argc)
+		seconds = atof(argv[optind]);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
 		return EXIT_FAILURE;
 	pid = fork();
