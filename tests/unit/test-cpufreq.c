@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* guestd/cpufreq.c: policies in a fake sysfs, taken over, given back, and left when they are
- * theirs. The fake's files are never shortened by a write, as sysfs wouldn't need: all governors
- * here have nine letters, all speeds seven digits. */
+ * theirs. */
 #include "tests/unit/test.h"
 
 #include "common/rootfs.h"
