@@ -74,12 +74,13 @@ static int write_khz(int root_fd, unsigned id, uint32_t khz)
 	return write_text(root_fd, id, "scaling_setspeed", text);
 }
 
-static bool governor_is_ours(int root_fd, unsigned id)
+/* 1 or 0, or -errno if nobody knows. */
+static int governor_is_ours(int root_fd, unsigned id)
 {
 	char name[64];
+	int r = read_text(root_fd, id, "scaling_governor", name, sizeof(name));
 
-	return read_text(root_fd, id, "scaling_governor", name, sizeof(name)) >= 0 &&
-	       strcmp(name, OUR_NAME) == 0;
+	return r < 0 ? r : strcmp(name, OUR_NAME) == 0;
 }
 
 static void read_cpus(int root_fd, unsigned id, struct cpumask *ret)
@@ -170,10 +171,16 @@ static int scan_policy(struct cpufreq *cpufreq, unsigned id)
 	struct cpufreq_policy *policy;
 	struct governor_policy can = {};
 
-	/* A policy all of whose CPUs are offline has a folder that can't be read. */
-	if (read_policy(cpufreq->root_fd, id, &can) < 0)
-		return 0;
 	policy = find(cpufreq, id);
+	/* A policy all of whose CPUs are offline has a folder that can't be read. */
+	if (read_policy(cpufreq->root_fd, id, &can) < 0) {
+		if (policy)
+			policy->offline = true;
+		return 0;
+	}
+	if (policy && policy->hold == CPUFREQ_HOLD_OURS &&
+	    governor_is_ours(cpufreq->root_fd, id) == 0)
+		policy->hold = policy->offline ? CPUFREQ_HOLD_FREE : CPUFREQ_HOLD_THEIRS;
 	if (!policy) {
 		int r = add(cpufreq, id, &policy);
 
@@ -182,6 +189,7 @@ static int scan_policy(struct cpufreq *cpufreq, unsigned id)
 	}
 	policy->can = can;
 	policy->seen = true;
+	policy->offline = false;
 	return 0;
 }
 
@@ -189,9 +197,12 @@ static void forget_unseen(struct cpufreq *cpufreq)
 {
 	unsigned kept = 0;
 
-	for (unsigned i = 0; i < cpufreq->n; i++)
-		if (cpufreq->policy[i].seen)
-			cpufreq->policy[kept++] = cpufreq->policy[i];
+	for (unsigned i = 0; i < cpufreq->n; i++) {
+		const struct cpufreq_policy *policy = &cpufreq->policy[i];
+
+		if (policy->seen || (policy->offline && policy->hold == CPUFREQ_HOLD_OURS))
+			cpufreq->policy[kept++] = *policy;
+	}
 	cpufreq->n = kept;
 }
 
@@ -306,25 +317,32 @@ static int write_state(const struct cpufreq *cpufreq)
 											   : 0;
 }
 
+/* What a failure makes of a policy that isn't ours yet. */
+static int refuse(struct cpufreq_policy *policy, int error)
+{
+	policy->hold = fault_of(error) == FAULT_NEVER ? CPUFREQ_HOLD_NEVER : CPUFREQ_HOLD_FREE;
+	return error;
+}
+
 /* Remembers what stands in a policy; it is then OURS on paper, before anything is changed. */
-static void remember(struct cpufreq *cpufreq, struct cpufreq_policy *policy)
+static int remember(struct cpufreq *cpufreq, struct cpufreq_policy *policy)
 {
 	char governor[64];
 	uint32_t khz = 0;
+	int r = read_text(cpufreq->root_fd, policy->id, "scaling_governor", governor,
+			  sizeof(governor));
 
-	if (read_text(cpufreq->root_fd, policy->id, "scaling_governor", governor,
-		      sizeof(governor)) < 0 ||
-	    strlen(governor) > CPUFREQ_NAME_MAX) {
-		policy->hold = CPUFREQ_HOLD_NEVER;
-		return;
-	}
-	if (strcmp(governor, OUR_NAME) == 0 &&
-	    read_khz(cpufreq->root_fd, policy->id, "scaling_setspeed", &khz) < 0)
-		khz = 0;
+	if (r >= 0 && strlen(governor) > CPUFREQ_NAME_MAX)
+		r = -EINVAL;
+	if (r >= 0 && strcmp(governor, OUR_NAME) == 0)
+		r = read_khz(cpufreq->root_fd, policy->id, "scaling_setspeed", &khz);
+	if (r < 0)
+		return refuse(policy, r);
 	strcpy(policy->prior_governor, governor);
 	policy->prior_khz = khz;
 	policy->hold = CPUFREQ_HOLD_OURS;
 	policy->state = (struct governor_state){};
+	return 0;
 }
 
 static int take(struct cpufreq *cpufreq, struct cpufreq_policy *policy)
@@ -335,11 +353,14 @@ static int take(struct cpufreq *cpufreq, struct cpufreq_policy *policy)
 	 * not name it: the write alone can tell. */
 	if (strcmp(policy->prior_governor, OUR_NAME) != 0)
 		r = write_text(cpufreq->root_fd, policy->id, "scaling_governor", OUR_NAME);
-	if (r >= 0 && !governor_is_ours(cpufreq->root_fd, policy->id))
-		r = -EINVAL;
-	if (r < 0)
-		policy->hold = fault_of(r) == FAULT_NEVER ? CPUFREQ_HOLD_NEVER : CPUFREQ_HOLD_FREE;
-	return r;
+	if (r >= 0) {
+		r = governor_is_ours(cpufreq->root_fd, policy->id);
+		if (r < 0)
+			return 0; /* it was written, so it is ours to give back */
+		if (r == 0)
+			r = -EINVAL;
+	}
+	return r < 0 ? refuse(policy, r) : 0;
 }
 
 int cpufreq_take(struct cpufreq *cpufreq, int *ret_error)
@@ -350,10 +371,11 @@ int cpufreq_take(struct cpufreq *cpufreq, int *ret_error)
 	if (!fresh)
 		return -ENOMEM;
 	for (unsigned i = 0; i < cpufreq->n; i++) {
-		fresh[i] = cpufreq->policy[i].hold == CPUFREQ_HOLD_FREE;
-		if (fresh[i])
-			remember(cpufreq, &cpufreq->policy[i]);
-		fresh[i] = fresh[i] && cpufreq->policy[i].hold == CPUFREQ_HOLD_OURS;
+		if (cpufreq->policy[i].hold != CPUFREQ_HOLD_FREE)
+			continue;
+		r = remember(cpufreq, &cpufreq->policy[i]);
+		fresh[i] = r >= 0;
+		error = r < 0 ? r : error;
 	}
 	r = write_state(cpufreq);
 	for (unsigned i = 0; i < cpufreq->n; i++) {
@@ -385,14 +407,14 @@ void cpufreq_refresh(struct cpufreq *cpufreq, unsigned i)
 /* Puts one policy back as it was, if it is still as we left it: 1, or 0 if it isn't or has gone. */
 static int give_back(int root_fd, unsigned id, const char *governor, uint32_t khz)
 {
-	int r;
+	int r = governor_is_ours(root_fd, id);
 
-	if (!governor_is_ours(root_fd, id))
+	if (r == 0)
 		return 0;
-	if (strcmp(governor, OUR_NAME) == 0)
-		r = khz > 0 ? write_khz(root_fd, id, khz) : 0;
-	else
+	if (r > 0 && strcmp(governor, OUR_NAME) != 0)
 		r = write_text(root_fd, id, "scaling_governor", governor);
+	else if (r > 0 && khz > 0)
+		r = write_khz(root_fd, id, khz);
 	if (fault_of(r) == FAULT_GONE)
 		return 0;
 	return r < 0 ? r : 1;
@@ -401,21 +423,18 @@ static int give_back(int root_fd, unsigned id, const char *governor, uint32_t kh
 int cpufreq_set(struct cpufreq *cpufreq, unsigned i, uint32_t khz)
 {
 	struct cpufreq_policy *policy = &cpufreq->policy[i];
-	char governor[64];
-	int r = read_text(cpufreq->root_fd, policy->id, "scaling_governor", governor,
-			  sizeof(governor));
+	int r = governor_is_ours(cpufreq->root_fd, policy->id);
 
-	if (r >= 0 && strcmp(governor, OUR_NAME) != 0) {
+	if (r == 0) {
 		policy->hold = CPUFREQ_HOLD_THEIRS;
 		write_state(cpufreq);
 		return -ECANCELED;
 	}
-	if (r >= 0)
+	if (r > 0)
 		r = write_khz(cpufreq->root_fd, policy->id, khz);
 	switch (fault_of(r)) {
 	case FAULT_GONE:
-		policy->hold = CPUFREQ_HOLD_FREE;
-		write_state(cpufreq);
+		policy->seen = false;
 		break;
 	case FAULT_NEVER:
 		if (give_back(cpufreq->root_fd, policy->id, policy->prior_governor,

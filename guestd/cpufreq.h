@@ -24,7 +24,9 @@ enum cpufreq_hold {
 struct cpufreq_policy {
 	unsigned id; /* N of policyN */
 	enum cpufreq_hold hold;
-	bool seen; /* by the last scan */
+	bool offline; /* its folder is there, and can't be read */
+	bool seen;    /* by the last scan; else its CPUs are offline, and it is kept for when they
+			 return */
 	char prior_governor[CPUFREQ_NAME_MAX + 1];
 	uint32_t prior_khz; /* where that governor is userspace, else 0 */
 	struct governor_policy can;
@@ -39,8 +41,9 @@ struct cpufreq;
 int cpufreq_open(int root_fd, struct cpufreq **ret);
 void cpufreq_close(struct cpufreq *cpufreq);
 
-/* Finds the policies again, after CPUs came or went: new ones are FREE, what is gone is forgotten.
- * 0 or -ENOMEM. */
+/* Finds the policies again, after CPUs came or went: new ones are FREE, what is gone is
+ * forgotten. One that is OURS and only offline is kept: the kernel gives it our governor again when
+ * it comes back, and then what was there before must still be known. 0 or -ENOMEM. */
 int cpufreq_scan(struct cpufreq *cpufreq);
 
 unsigned cpufreq_count(const struct cpufreq *cpufreq);
@@ -57,7 +60,8 @@ void cpufreq_refresh(struct cpufreq *cpufreq, unsigned i);
 
 /* Sets the speed of a policy that is OURS. -ECANCELED: its governor is no longer ours, the policy
  * is THEIRS from now on. Otherwise the errno of the write; after one that never works (fault_of())
- * the policy is given back and NEVER, after one that says that it is gone it is FREE. */
+ * the policy is given back and NEVER, after one that says that it is gone it
+ * is not `seen` until a scan finds it again. */
 int cpufreq_set(struct cpufreq *cpufreq, unsigned i, uint32_t khz);
 
 /* Gives back every policy that is OURS and still has our governor; then there is nothing written

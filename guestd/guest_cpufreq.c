@@ -9,6 +9,7 @@
 
 #define REFRESH_USEC USEC_PER_SEC /* the policies' limits are read again this often at most */
 #define RETRY_USEC   USEC_PER_SEC /* after a write that may work later */
+#define TAKE_USEC    (10 * USEC_PER_SEC) /* after a policy that couldn't be taken yet */
 
 enum hello_cpufreq guest_cpufreq_state(const struct guest *guest)
 {
@@ -89,6 +90,7 @@ int guest_cpufreq_init(struct guest *guest)
 	for (unsigned i = 0; i < CPUMASK_CPUS; i++)
 		guest->scale1024[i] = CAPACITY_SCALE;
 	guest->cpufreq_limit = (struct ratelimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 5};
+	guest->taken_usec = guest_now_usec();
 	take(guest, true);
 	guest_cpufreq_govern(guest, guest_now_usec());
 	return 0;
@@ -140,7 +142,7 @@ static void govern_policy(struct guest *guest, unsigned i, uint64_t now_usec)
 	uint32_t khz;
 	int r;
 
-	if (policy->hold != CPUFREQ_HOLD_OURS || now_usec < policy->retry_usec ||
+	if (policy->hold != CPUFREQ_HOLD_OURS || !policy->seen || now_usec < policy->retry_usec ||
 	    !governor_decide(&guest->governor, &policy->can, &policy->state,
 			     guest->config.cpufreq_interval_usec, now_usec, &khz))
 		return;
@@ -158,6 +160,11 @@ static void govern_policy(struct guest *guest, unsigned i, uint64_t now_usec)
 void guest_cpufreq_govern(struct guest *guest, uint64_t now_usec)
 {
 	governor_check(&guest->governor, now_usec);
+	if (now_usec - guest->taken_usec >= TAKE_USEC) {
+		guest->taken_usec = now_usec;
+		if (cpufreq_count_held(guest->cpufreq, CPUFREQ_HOLD_FREE) > 0)
+			take(guest, false);
+	}
 	for (unsigned i = 0; i < cpufreq_count(guest->cpufreq); i++)
 		govern_policy(guest, i, now_usec);
 }

@@ -47,7 +47,8 @@ struct guest {
 	struct cpufreq *cpufreq;
 	bool cpufreq_off; /* an earlier run's settings couldn't be given back */
 	struct governor governor;
-	uint64_t refreshed_usec;
+	uint64_t refreshed_usec; /* the policies' limits */
+	uint64_t taken_usec;	 /* the last try to take what is free */
 	uint16_t scale1024[CPUMASK_CPUS];
 	struct ratelimit cpufreq_limit;
 };

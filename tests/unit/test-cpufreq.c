@@ -239,7 +239,7 @@ static void test_set_faults(_unused_ void **state)
 	cpufreq_policy(cpufreq, find(0))->hold = CPUFREQ_HOLD_OURS;
 	test_write(dir, FOLDER "policy0/scaling_governor", "userspace");
 	assert_int_equal(cpufreq_set(cpufreq, find(0), 2400000), -ENOENT);
-	assert_int_equal(cpufreq_policy(cpufreq, find(0))->hold, CPUFREQ_HOLD_FREE);
+	assert_false(cpufreq_policy(cpufreq, find(0))->seen);
 }
 
 static void test_restore_fails(_unused_ void **state)
@@ -247,9 +247,10 @@ static void test_restore_fails(_unused_ void **state)
 	unsigned left = 0;
 
 	take_all();
-	replace("scaling_governor", "/dev/full"); /* reads as zeros: theirs, for all we know */
-	assert_int_equal(cpufreq_restore(cpufreq), 0);
-	assert_false(state_is_there());
+	replace("scaling_governor", "/dev/full"); /* can't be read: nobody knows whose it is */
+	assert_int_equal(cpufreq_restore(cpufreq), -EFBIG);
+	assert_true(state_is_there());
+	assert_policy("policy2", "userspace", "1800000"); /* the other one is done */
 
 	/* policy2's speed can't be written: it stays written down, and the other is done. */
 	test_write(dir, CPUFREQ_STATE,
@@ -272,14 +273,41 @@ static void test_hotplug(_unused_ void **state)
 
 	take_all();
 	write_policy("policy5", "schedutil", "5\n");
-	unlinkat(root_fd, FOLDER "policy0/cpuinfo_max_freq", 0);
+	cpufreq_policy(cpufreq, find(2))->id = 7; /* as if policy7 had been, and policy2 were new */
 	assert_int_equal(cpufreq_scan(cpufreq), 0);
-	assert_int_equal(cpufreq_count(cpufreq), 2);
+	assert_int_equal(cpufreq_count(cpufreq), 3);
+	cpufreq_policy(cpufreq, find(2))->hold = CPUFREQ_HOLD_OURS;
 	assert_int_equal(cpufreq_policy(cpufreq, find(2))->hold, CPUFREQ_HOLD_OURS);
 	assert_int_equal(cpufreq_policy(cpufreq, find(5))->hold, CPUFREQ_HOLD_FREE);
 	assert_int_equal(cpufreq_take(cpufreq, &error), 0);
 	assert_int_equal(cpufreq_restore(cpufreq), 0);
 	assert_policy("policy5", "schedutil", "1800000");
+}
+
+/* Offline, and online again with the governor that it had: what was there before us isn't that. */
+static void test_offline(_unused_ void **state)
+{
+	int error;
+
+	take_all();
+	unlinkat(root_fd, FOLDER "policy0/cpuinfo_max_freq", 0); /* can't be read */
+	assert_int_equal(cpufreq_scan(cpufreq), 0);
+	assert_int_equal(cpufreq_count(cpufreq), 2);
+	assert_false(cpufreq_policy(cpufreq, find(0))->seen);
+	test_write(dir, FOLDER "policy0/cpuinfo_max_freq", "3000000\n");
+	assert_int_equal(cpufreq_scan(cpufreq), 0);
+	assert_true(cpufreq_policy(cpufreq, find(0))->seen);
+	assert_int_equal(cpufreq_take(cpufreq, &error), 0);
+
+	/* The same, but with another governor: it is new, and taken again. */
+	unlinkat(root_fd, FOLDER "policy0/cpuinfo_max_freq", 0);
+	assert_int_equal(cpufreq_scan(cpufreq), 0);
+	write_policy("policy0", "powersave", "0 1\n");
+	assert_int_equal(cpufreq_scan(cpufreq), 0);
+	assert_int_equal(cpufreq_policy(cpufreq, find(0))->hold, CPUFREQ_HOLD_FREE);
+	assert_int_equal(cpufreq_take(cpufreq, &error), 0);
+	assert_int_equal(cpufreq_restore(cpufreq), 0);
+	assert_policy("policy0", "powersave", "1800000");
 }
 
 int main(void)
@@ -297,6 +325,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_set_faults, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restore_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hotplug, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_offline, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,7 +62,8 @@ static void test_bad(_unused_ void **state)
 		"none avg10=1.00 total=1\n",
 		SOME "irrelevant\n",
 		SOME "\n",
-		"some avg10=1.00 total=1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=1\n",
+		"some avg10=1.00 total=1 "
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=1\n",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
