@@ -10,6 +10,7 @@
 #include "guestd/guest_private.h"
 #include "guestd/identity.h"
 
+#define PSI_USEC     (100 * USEC_PER_MSEC)
 #define SETTLED_USEC (10 * USEC_PER_SEC) /* a connection that lasts this long is a good one */
 
 #ifdef HAVE_CONFIG_H
@@ -151,6 +152,7 @@ static void start_streaming(struct guest *guest, uint64_t now_usec)
 	guest->streaming_usec = now_usec;
 	reporter_configure(guest->reporter, MIN(guest->config.lease_usec, lease_usec),
 			   (uint32_t)guest->config.step1024);
+	guest->psi_read_usec = 0;
 	reporter_restart(guest->reporter, now_usec);
 	snprintf(text, sizeof(text), "streaming to CID %u port %u (%s), signal proc, cpufreq %s",
 		 (unsigned)guest->config.cid, (unsigned)guest->config.port, guest->dialog->agent,
@@ -335,7 +337,11 @@ static int send_report(struct guest *guest, uint64_t stamp_usec, uint64_t now_us
 
 	reporter_build(guest->reporter, now_usec, &report, guest->records);
 	report.stamp_usec = stamp_usec;
-	report.psi_fields = counters_proc_read_psi(guest->proc, report.psi_usec);
+	/* Three files cost as much as all the rest, and pressure says nothing in less than this. */
+	if (now_usec - guest->psi_read_usec >= PSI_USEC) {
+		guest->psi_read_usec = now_usec;
+		report.psi_fields = counters_proc_read_psi(guest->proc, report.psi_usec);
+	}
 	return send_frame(guest, report_put(space, REPORT_FRAME_MAX, &report, guest->records));
 }
 

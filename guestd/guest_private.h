@@ -39,6 +39,7 @@ struct guest {
 	struct backoff backoff;
 	bool hello_sent;
 	uint64_t streaming_usec;    /* since when */
+	uint64_t psi_read_usec;	    /* PSI went out last */
 	bool link_known, link_good; /* what the log says of it */
 	char link_reason[256];
 	struct ratelimit link_limit;
