@@ -4,8 +4,10 @@
 
 #include "guestd/psi.h"
 
-#define SOME "some avg10=14.59 avg60=10.48 avg300=4.51 total=24473310\n"
-#define FULL "full avg10=0.00 avg60=0.01 avg300=0.02 total=7\n"
+#define SOME	       "some avg10=14.59 avg60=10.48 avg300=4.51 total=24473310\n"
+#define LONG	       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define SOME_AND(more) "some avg10=1.00 total=1 " more "\n"
+#define FULL	       "full avg10=0.00 avg60=0.01 avg300=0.02 total=7\n"
 
 static void test_good(_unused_ void **state)
 {
@@ -62,8 +64,7 @@ static void test_bad(_unused_ void **state)
 		"none avg10=1.00 total=1\n",
 		SOME "irrelevant\n",
 		SOME "\n",
-		"some avg10=1.00 total=1 "
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=1\n",
+		SOME_AND(LONG "=1"),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
