@@ -326,6 +326,43 @@ static void test_cpufreq(_unused_ void **state)
 	test_assert_file(dir, FOLDER "scaling_governor", "schedutil");
 }
 
+/* Somebody changes the governor while it is ours: theirs from then on, and no scale of ours. */
+static void test_cpufreq_theirs(_unused_ void **state)
+{
+	start_streaming(true);
+	send_feedback(700);
+	expect_speed("1800000");
+	test_write(dir, FOLDER "scaling_governor", "powersave");
+	send_feedback(1024);
+	for (;;) {
+		struct report_vcpu vcpu;
+
+		expect(MESSAGE_REPORT);
+		if (message.report.n_vcpus == 0)
+			continue;
+		report_vcpu(&message.report, 0, &vcpu);
+		if (vcpu.freq_scale == 1024)
+			break;
+		send_feedback(1024);
+	}
+	guest_free(guest);
+	guest = NULL;
+	test_assert_file(dir, FOLDER "scaling_governor", "powersave");
+	test_assert_file(dir, FOLDER "scaling_setspeed", "1800000");
+}
+
+/* What was there before can't be written down: hands off, and streaming all the same. */
+static void test_cpufreq_no_state(_unused_ void **state)
+{
+	test_write(dir, "run/vmfreq-guestd", "a file where the folder should be");
+	start_streaming(true);
+	assert_int_equal(hello.cpufreq, CPUFREQ_FOREIGN);
+	send_feedback(100);
+	turn_for(60 * USEC_PER_MSEC);
+	test_assert_file(dir, FOLDER "scaling_governor", "schedutil");
+	test_assert_file(dir, FOLDER "scaling_setspeed", "1800000");
+}
+
 static void test_cpufreq_off(_unused_ void **state)
 {
 	write_config("[guest]\ncpufreq = no\nidle_interval = 20ms\n");
@@ -401,16 +438,15 @@ static void test_hostile_host(_unused_ void **state)
 		"56 46 05 00 05 00 00 00 01 00 00 00 1b", /* BYE with a control character */
 	};
 
-	start(false);
 	for (size_t i = 0; i < ARRAY_SIZE(hex); i++) {
 		uint8_t bytes[64];
 
-		expect(MESSAGE_HELLO);
-		send_hello(PROTO_MAJOR);
-		expect(MESSAGE_REPORT);
+		start_streaming(false);
 		send_bytes(bytes, test_hex(hex[i], bytes, sizeof(bytes)));
 		expect(MESSAGE_BYE);
 		EXPECT(message.bye.code == BYE_PROTOCOL, "row %zu: %u", i, message.bye.code);
+		guest_free(guest);
+		guest = NULL;
 	}
 }
 
@@ -492,6 +528,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hello_and_full_report, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy_and_idle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cpufreq, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cpufreq_theirs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cpufreq_no_state, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cpufreq_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_after_a_kill, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reconnects, setup, teardown),
