@@ -25,7 +25,8 @@
 #include <unistd.h>
 
 enum {
-        SYNC_SECONDS = 20,  /* nested emulation is slow to wake */
+        AGAIN_SECONDS = 2,
+        SYNC_SECONDS = 30,  /* nested emulation is slow to wake */
         GRACE_SECONDS = 20, /* past the command's own limit, which the agent keeps */
         STATUS_TIMEOUT = 124,
         STATUS_SILENT = 125,
@@ -77,6 +78,9 @@ static void send_all(const char *data, size_t len) {
         }
 }
 
+/* What is said again every few seconds while nothing comes back; NULL: nothing. */
+static const char *again;
+
 static int next_byte(void) {
         static char buf[65536];
         static ssize_t have, at;
@@ -85,8 +89,15 @@ static int next_byte(void) {
                 struct pollfd pfd = { .fd = conn, .events = POLLIN };
                 time_t left = deadline - now();
 
-                if (left <= 0 || poll(&pfd, 1, (int) left * 1000) == 0)
+                if (left > AGAIN_SECONDS && again)
+                        left = AGAIN_SECONDS;
+                if (left <= 0)
                         die(STATUS_SILENT, "the guest doesn't answer");
+                if (poll(&pfd, 1, (int) left * 1000) == 0) {
+                        if (again)
+                                send_all(again, strlen(again));
+                        continue;
+                }
                 have = recv(conn, buf, sizeof buf, 0);
                 at = 0;
                 if (have == 0 || (have < 0 && errno != EINTR))
@@ -105,16 +116,19 @@ static void next_line(char *line, size_t size) {
         line[n] = '\0';
 }
 
-/* Whatever an earlier client left in the channel is read and dropped. */
+/* Whatever an earlier client left in the channel is read and dropped. Said again until it is answered: the guest may see
+ * the end of the last connection after the first words of this one, and forget both. */
 static void synchronise(const char *id) {
-        char line[256], want[64];
+        char line[64], want[64], answer[256];
 
         snprintf(line, sizeof line, "S %s\n", id);
         snprintf(want, sizeof want, "S %s", id);
         send_all(line, strlen(line));
+        again = line;
         do
-                next_line(line, sizeof line);
-        while (strcmp(line, want) != 0);
+                next_line(answer, sizeof answer);
+        while (strcmp(answer, want) != 0);
+        again = NULL;
 }
 
 static int collect(const char *id, FILE *output) {
@@ -123,6 +137,8 @@ static int collect(const char *id, FILE *output) {
 
         for (;;) {
                 next_line(line, sizeof line);
+                if (line[0] == 'S')
+                        continue; /* the answer to what was said again */
                 if (sscanf(line, "%c %39s %ld", &kind, got, &value) != 3 || strcmp(got, id) != 0)
                         die(STATUS_SILENT, "the guest's answer makes no sense");
                 if (kind == 'X')

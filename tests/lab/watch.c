@@ -2,18 +2,18 @@
 /*
  * The lab's eye, in the host VM: follows a few threads (a guest's vCPUs) and the CPUs under them, without vmfreq's help.
  *
- *   watch --tids TID,TID [--seconds S] [--every MS] [--trace]
+ *   watch --tids TID,TID [--seconds S] [--every MS] [--least MS] [--trace]
  *
- * One task of the guest is on one vCPU at a time: the thread that used most of an interval carries it. When another thread
- * takes over, the task has hopped; from then on the time counts until the CPU under it runs at 90 % of its highest frequency.
+ * A task of the guest is on one vCPU at a time: the thread that used most of an interval carries it. A stretch of such
+ * intervals of one thread is a burst; those shorter than --least (150 ms) are the guest's housekeeping and don't count.
  *
  * --trace prints a line for each look:   at MSEC owner INDEX floor F khz KHZ   (owner -1: nobody)
- * and always, at the end, one line of   key=value   words:
- *   looks=N busy_share=PERCENT        how much of the time somebody carried the task
- *   floor=MEAN floor_min=LEAST        effective uclamp.min of the carrier (/proc/TID/sched), 0..1024
- *   mhz=MEAN                          frequency under the carrier
- *   hops=N reached=N reach_ms=MEDIAN  hops, those that reached 90 %, and the time that took (those that never did count
- *                                     with the time until the next hop)
+ * and always, at the end, one line of   key=value   words, all over the bursts:
+ *   bursts=N share=PERCENT      how many, and how much of the time they took
+ *   floor=MEAN floor_min=LEAST  effective uclamp.min of the carrier (/proc/TID/sched), 0..1024
+ *   mhz=MEAN start_mhz=MEAN     frequency under the carrier, and in a burst's first --least ms
+ *   top_ms=MEAN                 from a burst's begin until its CPU runs at 90 % of its highest frequency (those that
+ *                               never do count with their length)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,27 +27,33 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TIDS_MAX = 16, HOPS_MAX = 4096, CPUS_MAX = 64 };
+enum { TIDS_MAX = 16, LOOKS_MAX = 100000, CPUS_MAX = 64 };
 
 struct thread {
         int tid, schedstat, stat, sched;
         uint64_t run_nsec, delta_nsec;
 };
 
+/* What one look saw: of the time since the look before, and of the moment. */
+struct look {
+        int64_t begin_usec, end_usec;
+        int owner;
+        long floor, khz, max_khz;
+};
+
 struct watch {
         struct thread thread[TIDS_MAX];
-        int n_threads, seconds, every_msec;
+        int n_threads, seconds, every_msec, least_msec;
         bool trace;
         int cpu_fd[CPUS_MAX];
         long cpu_max_khz[CPUS_MAX];
+        int n_looks;
+        struct look look[LOOKS_MAX];
+};
 
-        int owner;
-        int64_t hopped_usec;
-        bool reached;
-        long looks, busy, hops, reached_hops;
-        double floor_sum, khz_sum;
-        long floor_min;
-        double reach_msec[HOPS_MAX];
+struct sums {
+        long bursts, looks, start_looks, floor_min;
+        double floor, khz, start_khz, top_msec, usec;
 };
 
 static void fail(const char *what) {
@@ -131,60 +137,65 @@ static int find_owner(struct watch *watch, int64_t interval_usec) {
         return owner;
 }
 
-static void end_hop(struct watch *watch, int64_t at_usec) {
-        if (watch->hops > 0 && watch->hops <= HOPS_MAX)
-                watch->reach_msec[watch->hops - 1] = (double)(at_usec - watch->hopped_usec) / 1000;
-}
+static void look(struct watch *watch, int64_t begin_usec, int64_t end_usec) {
+        struct look *seen = &watch->look[watch->n_looks++];
+        int cpu;
 
-static void look(struct watch *watch, int64_t begin_usec, int64_t at_usec, int64_t interval_usec) {
-        int owner = find_owner(watch, interval_usec), cpu;
-        long floor = 0, khz = 0;
-
-        watch->looks++;
-        if (owner >= 0) {
-                if (watch->owner >= 0 && owner != watch->owner) {
-                        if (!watch->reached)
-                                end_hop(watch, at_usec);
-                        watch->hops++;
-                        watch->hopped_usec = at_usec - interval_usec;
-                        watch->reached = false;
-                }
-                watch->owner = owner;
-                cpu = cpu_of(&watch->thread[owner]);
-                khz = khz_of(watch, cpu);
-                floor = floor_of(&watch->thread[owner]);
-                watch->busy++;
-                watch->floor_sum += (double)floor;
-                watch->khz_sum += (double)khz;
-                if (watch->busy == 1 || floor < watch->floor_min)
-                        watch->floor_min = floor;
-                if (watch->hops > 0 && !watch->reached && khz * 10 >= watch->cpu_max_khz[cpu] * 9) {
-                        watch->reached = true;
-                        watch->reached_hops++;
-                        end_hop(watch, at_usec);
-                }
+        *seen = (struct look){ .begin_usec = begin_usec, .end_usec = end_usec };
+        seen->owner = find_owner(watch, end_usec - begin_usec);
+        if (seen->owner >= 0) {
+                cpu = cpu_of(&watch->thread[seen->owner]);
+                seen->khz = khz_of(watch, cpu);
+                seen->max_khz = watch->cpu_max_khz[cpu];
+                seen->floor = floor_of(&watch->thread[seen->owner]);
         }
         if (watch->trace)
-                printf("at %.1f owner %d floor %ld khz %ld\n", (double)(at_usec - begin_usec) / 1000, owner, floor, khz);
+                printf("at %.1f owner %d floor %ld khz %ld\n", (double)(end_usec - watch->look[0].begin_usec) / 1000,
+                       seen->owner, seen->floor, seen->khz);
 }
 
-static int compare(const void *a, const void *b) {
-        double x = *(const double *)a, y = *(const double *)b;
+/* The looks from first to last are one burst. */
+static void add_burst(const struct watch *watch, int first, int last, struct sums *sums) {
+        int64_t begin = watch->look[first].begin_usec, end = watch->look[last].end_usec, top = end;
 
-        return (x > y) - (x < y);
+        if (end - begin < watch->least_msec * 1000)
+                return;
+        for (int i = first; i <= last; i++) {
+                const struct look *seen = &watch->look[i];
+
+                if (sums->looks == 0 || seen->floor < sums->floor_min)
+                        sums->floor_min = seen->floor;
+                sums->looks++;
+                sums->floor += (double)seen->floor;
+                sums->khz += (double)seen->khz;
+                if (seen->end_usec - begin <= watch->least_msec * 1000) {
+                        sums->start_looks++;
+                        sums->start_khz += (double)seen->khz;
+                }
+                if (top == end && seen->khz * 10 >= seen->max_khz * 9)
+                        top = seen->end_usec < end ? seen->end_usec : end - 1;
+        }
+        sums->bursts++;
+        sums->top_msec += (double)(top - begin) / 1000;
+        sums->usec += (double)(end - begin);
 }
 
-static void print_sums(struct watch *watch) {
-        long n = watch->hops < HOPS_MAX ? watch->hops : HOPS_MAX;
-        double busy = watch->busy > 0 ? (double)watch->busy : 1;
+static void print_sums(const struct watch *watch) {
+        struct sums sums = { 0 };
+        double n, total;
 
-        /* the last hop was cut off by our own end */
-        if (n > 0 && !watch->reached)
-                n--;
-        qsort(watch->reach_msec, (size_t)n, sizeof(double), compare);
-        printf("looks=%ld busy_share=%.0f floor=%.0f floor_min=%ld mhz=%.0f hops=%ld reached=%ld reach_ms=%.0f\n",
-               watch->looks, 100.0 * (double)watch->busy / (double)watch->looks, watch->floor_sum / busy, watch->floor_min,
-               watch->khz_sum / busy / 1000, n, watch->reached_hops, n > 0 ? watch->reach_msec[n / 2] : -1.0);
+        for (int first = 0, i; first < watch->n_looks; first = i) {
+                for (i = first + 1; i < watch->n_looks && watch->look[i].owner == watch->look[first].owner; i++)
+                        ;
+                if (watch->look[first].owner >= 0)
+                        add_burst(watch, first, i - 1, &sums);
+        }
+        n = sums.looks > 0 ? (double)sums.looks : 1;
+        total = (double)(watch->look[watch->n_looks - 1].end_usec - watch->look[0].begin_usec);
+        printf("bursts=%ld share=%.0f floor=%.0f floor_min=%ld mhz=%.0f start_mhz=%.0f top_ms=%.0f\n", sums.bursts,
+               100 * sums.usec / total, sums.floor / n, sums.floor_min, sums.khz / n / 1000,
+               sums.start_khz / (sums.start_looks > 0 ? (double)sums.start_looks : 1) / 1000,
+               sums.top_msec / (sums.bursts > 0 ? (double)sums.bursts : 1));
 }
 
 static void open_threads(struct watch *watch, char *tids) {
@@ -203,9 +214,10 @@ int main(int argc, char *argv[]) {
         static const struct option longs[] = { { "tids", required_argument, NULL, 't' },
                                                { "seconds", required_argument, NULL, 's' },
                                                { "every", required_argument, NULL, 'e' },
+                                               { "least", required_argument, NULL, 'l' },
                                                { "trace", no_argument, NULL, 'T' },
                                                { } };
-        static struct watch watch = { .seconds = 5, .every_msec = 10, .owner = -1 };
+        static struct watch watch = { .seconds = 5, .every_msec = 10, .least_msec = 150 };
         int64_t begin, last;
         int c;
 
@@ -214,20 +226,21 @@ int main(int argc, char *argv[]) {
                 case 't': open_threads(&watch, optarg); break;
                 case 's': watch.seconds = atoi(optarg); break;
                 case 'e': watch.every_msec = atoi(optarg); break;
+                case 'l': watch.least_msec = atoi(optarg); break;
                 case 'T': watch.trace = true; break;
                 default: return 2;
                 }
         if (watch.n_threads == 0 || watch.seconds <= 0 || watch.every_msec <= 0) {
-                fprintf(stderr, "usage: watch --tids TID,TID [--seconds S] [--every MS] [--trace]\n");
+                fprintf(stderr, "usage: watch --tids TID,TID [--seconds S] [--every MS] [--least MS] [--trace]\n");
                 return 2;
         }
         begin = last = now_usec();
-        while (last - begin < watch.seconds * INT64_C(1000000)) {
+        while (last - begin < watch.seconds * INT64_C(1000000) && watch.n_looks < LOOKS_MAX) {
                 int64_t at;
 
                 usleep((useconds_t)watch.every_msec * 1000);
                 at = now_usec();
-                look(&watch, begin, at, at - last);
+                look(&watch, last, at);
                 last = at;
         }
         print_sums(&watch);
