@@ -137,8 +137,8 @@ static int collect(const char *id, FILE *output) {
 
         for (;;) {
                 next_line(line, sizeof line);
-                if (line[0] == 'S')
-                        continue; /* the answer to what was said again */
+                if (line[0] == '\0' || line[0] == 'S')
+                        continue; /* the answer ("\nS ID\n") to what was said again */
                 if (sscanf(line, "%c %39s %ld", &kind, got, &value) != 3 || strcmp(got, id) != 0)
                         die(STATUS_SILENT, "the guest's answer makes no sense");
                 if (kind == 'X')
