@@ -42,9 +42,11 @@ void governor_check(struct governor *governor, uint64_t now_usec)
 		governor_reset(governor);
 }
 
-/* The largest step of at most khz, between the limits; without a table, khz between them. */
+/* The largest step of at most khz, between the limits; without a table, khz between them. What is
+ * delivered was rounded down to 1/1024: a step that is above it by no more is the one that was meant. */
 static uint32_t nearest_step(const struct governor_policy *policy, uint32_t khz)
 {
+	uint32_t rounding = policy->top_khz / CAPACITY_SCALE;
 	uint32_t max = MAX(policy->max_khz, policy->min_khz), best = 0;
 
 	khz = CLAMP(khz, policy->min_khz, max);
@@ -53,7 +55,7 @@ static uint32_t nearest_step(const struct governor_policy *policy, uint32_t khz)
 
 		if (step < policy->min_khz || step > max)
 			continue;
-		if (step <= khz || best == 0)
+		if (step <= khz + rounding || best == 0)
 			best = step;
 	}
 	return best ? best : khz;
