@@ -12,7 +12,7 @@
 # is there when the thread wakes.
 
 DEMO_ROUNDS=3
-DEMO_SECONDS=16
+DEMO_SECONDS=12
 DEMO_BURST_MSEC=800
 DEMO_PERIOD_MSEC=4000
 DEMO_HOLD='floor_hold = 8s'
@@ -30,7 +30,7 @@ demo_round() {
     tid=$(vcpu_tid 1)
     load_start --cpus 1 --busy "$DEMO_BURST_MSEC" --period "$DEMO_PERIOD_MSEC" --seconds $((DEMO_SECONDS + 10))
     # the first bursts are for the floor to come
-    sleep 6
+    sleep 5
     host_run "watch-vcpus --tids $tid --seconds $DEMO_SECONDS --least 200 & sleep $((DEMO_SECONDS / 2))
         vmfreqctl status >/run/demo.status; wait" >"$LAB_RUN/demo.round"
     host_run "cat /run/demo.status" >"$LAB_RUN/demo.status"
