@@ -13,8 +13,10 @@ interval = 200ms
 idle_interval = 1s
 window = 200ms
 step = 30%'
+# and so a floor has to outlast the time between two samples
+HOSTD_CONFIG='floor_hold = 1s'
 
-# hostd_start [--dry-run] [KEY=VALUE...]: restarts hostd with these keys in [host]
+# hostd_start [--dry-run] [KEY=VALUE...]: restarts hostd with HOSTD_CONFIG and these keys in [host]
 hostd_start() {
     local dropin="rm -rf $HOSTD_DROPIN" line
     if [[ ${1:-} == --dry-run ]]; then
@@ -24,6 +26,7 @@ hostd_start() {
     fi
     {
         echo '[host]'
+        echo "$HOSTD_CONFIG"
         for line in "$@"; do
             echo "$line"
         done
