@@ -50,6 +50,8 @@ host_boot() {
     local image pid port tries guest extra=()
     image=$(<"$LAB_RUN/image")
     host_end
+    # what a first try printed is what explains it
+    [[ ! -s $LAB_LOG/host-console.log ]] || mv "$LAB_LOG/host-console.log" "$LAB_LOG/host-console-before.log"
     port=$(free_port)
     echo "$port" >"$LAB_RUN/port"
     guest=$LAB_CACHE/guest-$(guest_hash)
