@@ -188,7 +188,8 @@ struct json_object *status_json(const struct host *host)
 	add_text(libvirt, "error", error);
 	json_object_object_add(status, "libvirt", libvirt);
 	add_counts(status, host_counts(host));
-	add_number(status, "settings_changed", actuator_changed(actuator));
+	add_number(status, "settings_changed",
+		   actuator_is_dry(actuator) ? 0 : actuator_changed(actuator));
 	for (size_t i = 0; i < host_n_domains(host); i++)
 		json_object_array_add(domains, domain_json(host_domain(host, i)));
 	json_object_object_add(status, "domains", domains);
