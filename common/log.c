@@ -46,6 +46,17 @@ void log_line(int level, const char *format, ...)
 		fprintf(stderr, "<%d>%s\n", level, line);
 }
 
+void log_complaint(_unused_ void *userdata, bool is_error, const char *file, unsigned line,
+		   const char *message)
+{
+	int level = is_error ? LOG_ERR : LOG_WARNING;
+
+	if (line > 0)
+		log_line(level, "%s:%u: %s", file, line, message);
+	else
+		log_line(level, "%s: %s", file, message);
+}
+
 bool ratelimit_pass(struct ratelimit *limit, uint64_t now_usec, unsigned *ret_dropped)
 {
 	if (limit->begin_usec == 0 || now_usec - limit->begin_usec >= limit->interval_usec) {

@@ -18,6 +18,10 @@ int log_parse_level(const char *name);
 /* One line: to stderr with the "<N>" prefix that journald reads, or plain on a terminal. */
 void log_line(int level, const char *format, ...) _printf_(2, 3);
 
+/* A complaint of config_load() as a line of the log: its config_complain_t. */
+void log_complaint(void *userdata, bool is_error, const char *file, unsigned line,
+		   const char *message);
+
 #define log_error(...)   log_line(LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)
 #define log_notice(...)  log_line(LOG_NOTICE, __VA_ARGS__)

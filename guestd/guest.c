@@ -179,17 +179,6 @@ static int on_tick(_unused_ sd_event_source *source, _unused_ uint64_t usec, voi
 	return 0;
 }
 
-void guest_complain(_unused_ void *userdata, bool is_error, const char *file, unsigned line,
-		    const char *message)
-{
-	int level = is_error ? LOG_ERR : LOG_WARNING;
-
-	if (line > 0)
-		log_line(level, "%s:%u: %s", file, line, message);
-	else
-		log_line(level, "%s: %s", file, message);
-}
-
 /* The whole file, or nothing of it. */
 static int on_hangup(_unused_ sd_event_source *source, _unused_ const struct signalfd_siginfo *info,
 		     void *userdata)
@@ -198,7 +187,7 @@ static int on_hangup(_unused_ sd_event_source *source, _unused_ const struct sig
 	struct guest_config old = guest->config;
 
 	if (config_load(guest->options.config_path, guest_config_keys, guest_config_keys_n,
-			&guest->config, sizeof(guest->config), guest_complain, NULL) < 0) {
+			&guest->config, sizeof(guest->config), log_complaint, NULL) < 0) {
 		log_error("the old settings stay");
 		return 0;
 	}

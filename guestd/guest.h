@@ -28,7 +28,3 @@ int guest_new(const struct guest_options *options, const struct guest_config *co
 void guest_free(struct guest *guest);
 
 sd_event *guest_event(struct guest *guest);
-
-/* For config_load(): logs each complaint. */
-void guest_complain(void *userdata, bool is_error, const char *file, unsigned line,
-		    const char *message);

@@ -133,7 +133,7 @@ static int run(const struct arguments *arguments, int root_fd)
 	struct guest_config config;
 
 	if (config_load(arguments->config_path, guest_config_keys, guest_config_keys_n, &config,
-			sizeof(config), guest_complain, NULL) < 0)
+			sizeof(config), log_complaint, NULL) < 0)
 		return EX_CONFIG;
 	if (guest_new(&options, &config, &guest) < 0)
 		return EXIT_FAILURE;

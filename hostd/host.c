@@ -486,12 +486,6 @@ static struct json_object *on_status(void *userdata)
 	return status_json(userdata);
 }
 
-static void complain(_unused_ void *userdata, bool is_error, const char *file, unsigned line,
-		     const char *message)
-{
-	log_line(is_error ? LOG_ERR : LOG_WARNING, "%s:%u: %s", file, line, message);
-}
-
 /* The new config as a whole, or the old one. */
 static int on_sighup(_unused_ sd_event_source *source,
 		     _unused_ const struct signalfd_siginfo *info, void *userdata)
@@ -500,7 +494,7 @@ static int on_sighup(_unused_ sd_event_source *source,
 	struct host_config config;
 
 	if (config_load(host->options.config_path, host_config_keys, host_config_n_keys, &config,
-			sizeof(config), complain, NULL) < 0) {
+			sizeof(config), log_complaint, NULL) < 0) {
 		log_error("the configuration stays as it was");
 		return 0;
 	}

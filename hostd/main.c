@@ -107,12 +107,6 @@ static int restore(const struct options *options)
 	return tally.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static void complain(_unused_ void *userdata, bool is_error, const char *file, unsigned line,
-		     const char *message)
-{
-	log_line(is_error ? LOG_ERR : LOG_WARNING, "%s:%u: %s", file, line, message);
-}
-
 static int run(const struct options *options, const struct host_config *config)
 {
 	sd_event *event = NULL;
@@ -153,7 +147,7 @@ int main(int argc, char *argv[])
 	if (options.restore)
 		return restore(&options);
 	if (config_load(options.host.config_path, host_config_keys, host_config_n_keys, &config,
-			sizeof(config), complain, NULL) < 0)
+			sizeof(config), log_complaint, NULL) < 0)
 		return EX_CONFIG;
 	if (!options.host.dry_run && mkdir(STATE_DIR, 0755) < 0 && errno != EEXIST) {
 		log_error("%s can't be made: %s", STATE_DIR, strerror(errno));
