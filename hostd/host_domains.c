@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* hostd's domains: as libvirt's inventories name them, on the host's classes of cores. */
+#include "hostd/host_private.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/macro.h"
+
+/* Declared classes may all be of one capacity as far as the kernel knows (most x86 hosts): then
+ * they are spread evenly, for an operator who declares them says that they differ. */
+void host_set_classes(struct host *host)
+{
+	const struct topology *topology = host->topology;
+	struct placement_config *placement = &host->env.placement;
+	bool ascending = true;
+
+	placement->n_classes = MIN(topology->n_classes, PLACEMENT_CLASSES_MAX);
+	for (unsigned i = 0; i < placement->n_classes; i++) {
+		placement->classes[i].cpus = topology->class[i].cpus;
+		placement->classes[i].capacity1024 = (uint16_t)topology->class[i].capacity1024;
+		if (i > 0 &&
+		    placement->classes[i].capacity1024 <= placement->classes[i - 1].capacity1024)
+			ascending = false;
+	}
+	for (unsigned i = 0; !ascending && i < placement->n_classes; i++)
+		placement->classes[i].capacity1024 =
+			(uint16_t)(CAPACITY_SCALE * (i + 1) / placement->n_classes);
+}
+
+static void end_domain(struct host *host, struct domain *domain)
+{
+	host_hang_up_domain(host, domain, "the domain has stopped");
+	log_info("%s (id %d) has gone", domain->info.name, domain->info.id);
+	domain_free(domain);
+}
+
+static struct domain *take_known(struct host *host, const struct inventory_domain *info)
+{
+	for (size_t i = 0; i < host->n_domains; i++)
+		if (host->domains[i] && inventory_same_start(&host->domains[i]->info, info))
+			return TAKE_PTR(host->domains[i]);
+	return NULL;
+}
+
+static struct domain *begin_domain(struct host *host, const struct inventory_domain *info)
+{
+	struct domain *domain = NULL;
+
+	if (domain_new(&host->env, info, &domain) < 0) {
+		log_error("%s: no memory to look after it", info->name);
+		return NULL;
+	}
+	if (info->cid < CID_FIRST_GUEST)
+		log_info("%s (id %d) has appeared; it has no vsock device: add "
+			 "<vsock model='virtio'><cid auto='yes'/></vsock>",
+			 info->name, info->id);
+	else
+		log_info("%s (id %d, CID %" PRIu32 ", %u vCPUs, threads by %s) has appeared",
+			 info->name, info->id, info->cid, info->n_vcpus,
+			 thread_source_text(domain->thread_source));
+	return domain;
+}
+
+void host_take_inventory(struct host *host, struct inventory *inventory)
+{
+	struct domain **domains = calloc(MAX(inventory->n_domains, 1), sizeof(struct domain *));
+	size_t n = 0;
+
+	if (!domains) { /* the next rescan brings it again */
+		inventory_free(inventory);
+		return;
+	}
+	if (topology_refresh(host->env.root_fd, host->topology) >= 0)
+		host_set_classes(host);
+	for (size_t i = 0; i < inventory->n_domains; i++) {
+		domains[n] = take_known(host, &inventory->domains[i]);
+		if (domains[n])
+			domain_update(domains[n], &inventory->domains[i]);
+		else
+			domains[n] = begin_domain(host, &inventory->domains[i]);
+		n += domains[n] != NULL;
+	}
+	for (size_t i = 0; i < host->n_domains; i++)
+		if (host->domains[i])
+			end_domain(host, TAKE_PTR(host->domains[i]));
+	free(host->domains);
+	host->domains = domains;
+	host->n_domains = n;
+	inventory_free(host->inventory);
+	host->inventory = inventory;
+	if (host->listen_source)
+		sd_event_source_set_enabled(host->listen_source, SD_EVENT_ON);
+	host_notify_status(host);
+}
+
+int host_on_virt(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uint32_t revents,
+		 void *userdata)
+{
+	struct host *host = userdata;
+	bool was_connected = host->libvirt_connected;
+	char before[sizeof(host->libvirt_error)];
+	struct inventory *inventory;
+
+	memcpy(before, host->libvirt_error, sizeof(before));
+	inventory = virt_take(host->virt, &host->libvirt_connected, host->libvirt_error,
+			      sizeof(host->libvirt_error));
+	if (inventory)
+		host_take_inventory(host, inventory);
+	if (host->libvirt_connected && !was_connected)
+		log_info("libvirt at %s is reached", host->config.uri);
+	else if (!host->libvirt_connected && strcmp(before, host->libvirt_error) != 0)
+		log_warning("libvirt at %s can't be reached, trying again: %s", host->config.uri,
+			    host->libvirt_error);
+	host_notify_status(host);
+	return 0;
+}
+
+int host_on_verify(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct host *host = userdata;
+
+	for (size_t i = 0; i < host->n_domains; i++)
+		domain_verify(host->domains[i]);
+	sd_event_source_set_time(source, usec + VERIFY_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What host.c and its two parts share. Nobody else includes this. */
+#pragma once
+
+#include "common/log.h"
+#include "hostd/bus.h"
+#include "hostd/host.h"
+#include "hostd/virt.h"
+
+struct host {
+	sd_event *event;
+	struct host_options options;
+	struct host_config config;
+	struct peer_config peer_config;
+	struct domain_env env;
+	struct topology *topology;
+	struct actuator *actuator;
+	struct inventory *inventory;
+	struct domain **domains; /* as in the inventory; NULL while one moves to the next */
+	size_t n_domains;
+	struct caller *callers; /* host_guests.c: the connections */
+	size_t n_callers;
+	struct host_counts counts;
+	struct ratelimit refusal_log, close_log;
+
+	int listen_fd;
+	struct virt *virt;
+	bool libvirt_connected;
+	char libvirt_error[256];
+	struct bus *bus;
+	sd_event_source *listen_source, *virt_source, *verify_source, *sighup_source;
+};
+
+/* Tells systemd in a line how it goes. */
+void host_notify_status(const struct host *host);
+
+/* -- host_guests.c -- */
+/* Hangs up on everybody, or on a domain's guests. */
+void host_hang_up_all(struct host *host);
+void host_hang_up_domain(struct host *host, const struct domain *domain, const char *reason);
+
+/* On the listening socket: takes whoever calls. An sd_event_io_handler_t. */
+int host_on_listen(sd_event_source *source, int fd, uint32_t revents, void *userdata);
+
+/* -- host_domains.c -- */
+/* What topology_read() said, for placement. */
+void host_set_classes(struct host *host);
+
+/* libvirt's thread has news. An sd_event_io_handler_t. */
+int host_on_virt(sd_event_source *source, int fd, uint32_t revents, void *userdata);
+
+/* Now and then: asks the kernel whether what we set still stands. An sd_event_time_handler_t. */
+int host_on_verify(sd_event_source *source, uint64_t usec, void *userdata);
+
+#define VERIFY_USEC (5 * USEC_PER_SEC)
