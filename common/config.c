@@ -36,7 +36,10 @@ static void join_names(const char *const *names, char *buffer, size_t size)
 	buffer[0] = '\0';
 	for (size_t i = 0; names[i] && used < size; i++)
 		used += (size_t)snprintf(buffer + used, size - used, "%s%s",
-					 i == 0 ? "" : names[i + 1] ? ", " : " or ", names[i]);
+					 i == 0		? ""
+					 : names[i + 1] ? ", "
+							: " or ",
+					 names[i]);
 }
 
 static int set_number(const struct config_key *key, void *config, const char *value, char *message,
@@ -182,11 +185,27 @@ void config_defaults(const struct config_key *table, size_t n_keys, void *config
 {
 	for (size_t i = 0; i < n_keys; i++) {
 		char message[256];
-		_unused_ int r = config_set(&table[i], config, table[i].fallback, message,
-					    sizeof(message));
+		_unused_ int r =
+			config_set(&table[i], config, table[i].fallback, message, sizeof(message));
 
 		assert(r == 0);
 	}
+}
+
+void config_outcome_add(struct config_outcome *outcome, bool is_error, const char *file,
+			unsigned line, const char *message)
+{
+	char where[16] = "";
+
+	if (!is_error) {
+		outcome->warnings++;
+		return;
+	}
+	if (outcome->errors++ > 0)
+		return;
+	if (line > 0)
+		snprintf(where, sizeof(where), ":%u", line);
+	snprintf(outcome->error, sizeof(outcome->error), "%s%s: %s", file, where, message);
 }
 
 /* The line of a section's key in a file; 0 if not found. */

@@ -7,12 +7,12 @@
 #include <stdint.h>
 
 enum config_type {
-	CONFIG_BOOL,    /* bool */
-	CONFIG_UINT,    /* uint64_t: a bare number */
-	CONFIG_USEC,    /* uint64_t: a time span with its unit */
+	CONFIG_BOOL,	/* bool */
+	CONFIG_UINT,	/* uint64_t: a bare number */
+	CONFIG_USEC,	/* uint64_t: a time span with its unit */
 	CONFIG_PERCENT, /* uint64_t: in 1/1024 */
-	CONFIG_ENUM,    /* uint64_t: the index in `names` */
-	CONFIG_STRING,  /* char[CONFIG_STRING_MAX]: checked by `check` if there is one */
+	CONFIG_ENUM,	/* uint64_t: the index in `names` */
+	CONFIG_STRING,	/* char[CONFIG_STRING_MAX]: checked by `check` if there is one */
 };
 
 #define CONFIG_STRING_MAX 512U
@@ -21,18 +21,29 @@ struct config_key {
 	const char *section;
 	const char *key;
 	enum config_type type;
-	size_t offset;            /* of the value in the config struct */
-	const char *fallback;     /* the default, as one would write it */
-	uint64_t min, max;        /* numbers: both are allowed */
+	size_t offset;		  /* of the value in the config struct */
+	const char *fallback;	  /* the default, as one would write it */
+	uint64_t min, max;	  /* numbers: both are allowed */
 	const char *const *names; /* CONFIG_ENUM: the allowed words, NULL at the end */
 	/* CONFIG_STRING: NULL if the value is good, else what it must be. Pure. */
 	const char *(*check)(const char *value);
-	const char *help;         /* one line */
+	const char *help; /* one line */
 };
 
 /* One thing wrong in a file. line is 0 where there is none to name. */
 typedef void (*config_complain_t)(void *userdata, bool is_error, const char *file, unsigned line,
 				  const char *message);
+
+/* What came of a load: how much was complained of, and the first error as "FILE:LINE: what", for
+ * who has room for one line. Zero-initialised. */
+struct config_outcome {
+	unsigned errors, warnings;
+	char error[CONFIG_STRING_MAX + 256];
+};
+
+/* Adds a complaint to it: for a config_complain_t. Pure. */
+void config_outcome_add(struct config_outcome *outcome, bool is_error, const char *file,
+			unsigned line, const char *message);
 
 /* Sets every key of the table in *config to its default. The defaults must be good: asserted. */
 void config_defaults(const struct config_key *table, size_t n_keys, void *config);

@@ -179,17 +179,26 @@ static int on_tick(_unused_ sd_event_source *source, _unused_ uint64_t usec, voi
 	return 0;
 }
 
-/* The whole file, or nothing of it. */
-static int on_hangup(_unused_ sd_event_source *source, _unused_ const struct signalfd_siginfo *info,
-		     void *userdata)
+static void on_complaint(void *userdata, bool is_error, const char *file, unsigned line,
+			 const char *message)
 {
 	struct guest *guest = userdata;
-	struct guest_config old = guest->config;
 
-	if (config_load(guest->options.config_path, guest_config_keys, guest_config_keys_n,
-			&guest->config, sizeof(guest->config), log_complaint, NULL) < 0) {
+	log_complaint(NULL, is_error, file, line, message);
+	config_outcome_add(&guest->reload, is_error, file, line, message);
+}
+
+int guest_reload(struct guest *guest)
+{
+	struct guest_config old = guest->config;
+	int r;
+
+	guest->reload = (struct config_outcome){};
+	r = config_load(guest->options.config_path, guest_config_keys, guest_config_keys_n,
+			&guest->config, sizeof(guest->config), on_complaint, guest);
+	if (r < 0) {
 		log_error("the old settings stay");
-		return 0;
+		return r;
 	}
 	log_info("settings read again");
 	configure(guest);
@@ -199,6 +208,13 @@ static int on_hangup(_unused_ sd_event_source *source, _unused_ const struct sig
 	if (old.cid != guest->config.cid || old.port != guest->config.port ||
 	    old.cpufreq != guest->config.cpufreq || old.lease_usec != guest->config.lease_usec)
 		guest_link_renew(guest, "other settings");
+	return 0;
+}
+
+static int on_hangup(_unused_ sd_event_source *source, _unused_ const struct signalfd_siginfo *info,
+		     void *userdata)
+{
+	guest_reload(userdata);
 	return 0;
 }
 
@@ -315,6 +331,11 @@ void guest_free(struct guest *guest)
 	free(guest->records);
 	sd_event_unref(guest->event);
 	free(guest);
+}
+
+const char *guest_config_error(const struct guest *guest)
+{
+	return guest->reload.error;
 }
 
 sd_event *guest_event(struct guest *guest)

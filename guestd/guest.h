@@ -27,4 +27,12 @@ int guest_new(const struct guest_options *options, const struct guest_config *co
 /* Says BYE, gives cpufreq back and frees everything. */
 void guest_free(struct guest *guest);
 
+/* Takes the configuration as its files say it now: as a whole, or not at all. 0, or -errno with all
+ * that is wrong in the log and the first of it in guest_config_error(). */
+int guest_reload(struct guest *guest);
+
+/* What was wrong at the last guest_reload(), as "FILE:LINE: KEY: what and the remedy"; "" if it
+ * went well. */
+const char *guest_config_error(const struct guest *guest);
+
 sd_event *guest_event(struct guest *guest);

@@ -14,6 +14,7 @@
 struct guest {
 	struct guest_options options;
 	struct guest_config config;
+	struct config_outcome reload; /* what came of the last one */
 	sd_event *event;
 
 	/* guest.c: the tick */

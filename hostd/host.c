@@ -144,23 +144,39 @@ static struct json_object *on_status(void *userdata)
 	return status_json(userdata);
 }
 
-/* The new config as a whole, or the old one. */
-static int on_sighup(_unused_ sd_event_source *source, _unused_ const struct signalfd_siginfo *info,
-		     void *userdata)
+static void on_complaint(void *userdata, bool is_error, const char *file, unsigned line,
+			 const char *message)
 {
 	struct host *host = userdata;
-	struct host_config config;
 
-	if (config_load(host->options.config_path, host_config_keys, host_config_n_keys, &config,
-			sizeof(config), log_complaint, NULL) < 0) {
+	log_complaint(NULL, is_error, file, line, message);
+	config_outcome_add(&host->reload, is_error, file, line, message);
+}
+
+int host_reload(struct host *host)
+{
+	struct host_config config;
+	int r;
+
+	host->reload = (struct config_outcome){};
+	r = config_load(host->options.config_path, host_config_keys, host_config_n_keys, &config,
+			sizeof(config), on_complaint, host);
+	if (r < 0) {
 		log_error("the configuration stays as it was");
-		return 0;
+		return r;
 	}
 	host->config = config;
 	set_policies(host);
 	log_info("%s is loaded; uri, port, actuator, placement and core_classes take effect at the "
 		 "next start",
 		 host->options.config_path);
+	return 0;
+}
+
+static int on_sighup(_unused_ sd_event_source *source, _unused_ const struct signalfd_siginfo *info,
+		     void *userdata)
+{
+	host_reload(userdata);
 	return 0;
 }
 
@@ -255,6 +271,11 @@ int host_free(struct host *host)
 const struct host_counts *host_counts(const struct host *host)
 {
 	return &host->counts;
+}
+
+const char *host_config_error(const struct host *host)
+{
+	return host->reload.error;
 }
 
 const struct actuator *host_actuator(const struct host *host)

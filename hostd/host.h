@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vmfreq-hostd itself: wires libvirt's news, the guests' connections and the domains to sd-event. */
+/* vmfreq-hostd itself: wires libvirt's news, the guests' connections and the domains to sd-event.
+ */
 #pragma once
 
 #include <json.h>
@@ -13,7 +14,7 @@
 struct host;
 
 struct host_options {
-	const char *root;        /* stands for "/" below which the host is read and written */
+	const char *root; /* stands for "/" below which the host is read and written */
 	const char *ledger_path;
 	const char *config_path; /* read again on SIGHUP */
 	bool dry_run;
@@ -30,11 +31,20 @@ struct host_counts {
 int host_new(sd_event *event, const struct host_options *options, const struct host_config *config,
 	     struct host **ret);
 
-/* Ends all sessions, puts everything back. 0, or -EIO if something could not be put back: logged. */
+/* Ends all sessions, puts everything back. 0, or -EIO if something could not be put back: logged.
+ */
 int host_free(struct host *host);
 
 /* Begins to listen on vsock, to follow libvirt and to answer on the bus. */
 int host_start(struct host *host);
+
+/* Takes the configuration as its files say it now: as a whole, or not at all. 0, or -errno with all
+ * that is wrong in the log and the first of it in host_config_error(). */
+int host_reload(struct host *host);
+
+/* What was wrong at the last host_reload(), as "FILE:LINE: KEY: what and the remedy"; "" if it went
+ * well. */
+const char *host_config_error(const struct host *host);
 
 /* Takes over an inventory, which is the host's from then on. */
 void host_take_inventory(struct host *host, struct inventory *inventory);

@@ -11,6 +11,7 @@ struct host {
 	sd_event *event;
 	struct host_options options;
 	struct host_config config;
+	struct config_outcome reload; /* what came of the last one */
 	struct peer_config peer_config;
 	struct domain_env env;
 	struct topology *topology;

@@ -470,9 +470,11 @@ static void test_hotplug(_unused_ void **state)
 static void test_reload(_unused_ void **state)
 {
 	start_streaming(false);
-	write_config("[guest]\ninterval = soon\nlease = 200ms\n");
+	write_config("[guest]\ninterval = soon\nlease = 200ms\nstep = big\n");
 	raise(SIGHUP);
 	turn_for(50 * USEC_PER_MSEC);
+	assert_non_null(strstr(guest_config_error(guest), "/vmfreq.conf:2: interval: 'soon'"));
+	assert_int_equal(guest_reload(guest), -EINVAL);
 	while (take_frame())
 		EXPECT(frame.type == MESSAGE_REPORT, "a bad file has changed something");
 	write_config("[guest]\ncpufreq = no\nlease = 200ms\n");
@@ -484,6 +486,7 @@ static void test_reload(_unused_ void **state)
 	send_hello(PROTO_MAJOR);
 	expect(MESSAGE_REPORT);
 	assert_int_equal(message.report.lease_msec, 200);
+	assert_string_equal(guest_config_error(guest), "");
 	raise(SIGTERM);
 	assert_int_equal(sd_event_loop(guest_event(guest)), 0);
 	guest_free(guest);

@@ -17,7 +17,7 @@
 #define PORT  700U
 
 struct fixture {
-	char *root, *ledger;
+	char *root, *ledger, *config_path;
 	sd_event *event;
 	struct host_config config;
 	struct host *host;
@@ -128,7 +128,7 @@ static struct inventory *make_inventory(int id, unsigned pin_generation)
 static void start_host(struct fixture *f, bool dry_run)
 {
 	struct host_options options = {.root = f->root, .ledger_path = f->ledger,
-				       .config_path = "/nonexistent", .dry_run = dry_run};
+				       .config_path = f->config_path, .dry_run = dry_run};
 
 	assert_true(host_new(f->event, &options, &f->config, &f->host) >= 0);
 	host_take_inventory(f->host, make_inventory(7, 0));
@@ -142,6 +142,7 @@ static int setup(void **state)
 	f->guest = -EBADF;
 	f->root = test_make_dir();
 	assert_true(asprintf(&f->ledger, "%s/ledger", f->root) > 0);
+	assert_true(asprintf(&f->config_path, "%s/vmfreq.conf", f->root) > 0);
 	assert_true(sd_event_new(&f->event) >= 0);
 	write_host(f->root);
 	config_defaults(host_config_keys, host_config_n_keys, &f->config);
@@ -167,6 +168,7 @@ static int teardown(void **state)
 		close(f->guest);
 	test_remove_dir(f->root);
 	free(f->ledger);
+	free(f->config_path);
 	free(f);
 	return 0;
 }
@@ -466,6 +468,29 @@ static void test_operators_pin_stands(void **state)
 	wait_for_file(f, VCPU "0/cpuset.cpus", "0-3");
 }
 
+/* A reload takes all of a good file, nothing of a bad one, and says what is wrong with it. */
+static void test_reload(void **state)
+{
+	struct fixture *f = *state;
+
+	start_host(f, false);
+	call_from(f, CID, PORT);
+	send_hello(f);
+	test_write(f->root, "vmfreq.conf", "[host]\nfloor_hold = 0\nfloor_max = 50%\n");
+	assert_int_equal(host_reload(f->host), 0);
+	assert_string_equal(host_config_error(f->host), "");
+	send_report(f, 0, 900, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "50.00");
+
+	test_write(f->root, "vmfreq.conf", "[host]\nfloor_max = 100%\nfloor_hold = 5\n");
+	assert_int_equal(host_reload(f->host), -EINVAL);
+	assert_non_null(strstr(host_config_error(f->host), "/vmfreq.conf:3: floor_hold: '5'"));
+	send_report(f, 0, 0, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
+	send_report(f, 0, 900, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "50.00");
+}
+
 /* Dies with floors and places set; what it left is put back by the ledger alone. */
 static void test_killed(void **state)
 {
@@ -513,6 +538,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_restarted_domain_is_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_operators_pin_stands, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 	};
 
