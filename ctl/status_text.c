@@ -71,6 +71,21 @@ static void print_vcpu(struct json_object *vcpu, FILE *to)
 	fprintf(to, "  %s\n", text(vcpu, "reason", ""));
 }
 
+/* "  concern: NAME: TEXT", a line each. */
+static void print_concerns(struct json_object *object, FILE *to)
+{
+	struct json_object *concerns = member(object, "concerns");
+
+	if (!json_object_is_type(concerns, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(concerns); i++) {
+		struct json_object *concern = json_object_array_get_idx(concerns, i);
+
+		fprintf(to, "  concern: %s: %s\n", text(concern, "name", "?"),
+			text(concern, "text", ""));
+	}
+}
+
 static void print_domain(struct json_object *domain, FILE *to)
 {
 	struct json_object *vcpus = member(domain, "vcpus");
@@ -84,6 +99,7 @@ static void print_domain(struct json_object *domain, FILE *to)
 			flag(domain, "invariant") ? ", frequency-invariant" : "");
 	if (member(domain, "reason"))
 		fprintf(to, "  not acting: %s\n", text(domain, "reason", ""));
+	print_concerns(domain, to);
 	fprintf(to, "    %4s %7s %5s %5s %9s %-11s %4s %5s\n", "vCPU", "thread", "util", "floor",
 		"effective", "CPUs", "on", "MHz");
 	for (size_t i = 0; vcpus && i < json_object_array_length(vcpus); i++)

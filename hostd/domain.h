@@ -60,6 +60,7 @@ struct domain {
 	uint32_t feedback_sequence;
 	uint64_t reports;             /* in all sessions */
 	struct message_hello *hello;  /* of the present session */
+	uint64_t concerns;            /* bits of enum concern */
 };
 
 /* Begins to look after a domain that has appeared. */

@@ -6,6 +6,7 @@
 
 #include "common/macro.h"
 #include "config.h"
+#include "hostd/concern.h"
 #include "hostd/cpuset.h"
 
 /* json-c's add functions fail only without memory; what is missing then is missing. */
@@ -129,6 +130,24 @@ static const char *domain_reason(const struct domain *domain)
 	return NULL;
 }
 
+/* What may mislead or be in vain: names for programs, texts for people. */
+static void add_concerns(struct json_object *to, uint64_t concerns, unsigned signal)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned i = 0; i < CONCERN_N; i++) {
+		struct json_object *object;
+
+		if (!(concerns & CONCERN_BIT(i)) || !concern_name(i))
+			continue;
+		object = json_object_new_object();
+		add_text(object, "name", concern_name(i));
+		add_text(object, "text", concern_text(i, signal));
+		json_object_array_add(list, object);
+	}
+	json_object_object_add(to, "concerns", list);
+}
+
 static struct json_object *domain_json(const struct domain *domain)
 {
 	struct json_object *object = json_object_new_object();
@@ -160,6 +179,7 @@ static struct json_object *domain_json(const struct domain *domain)
 	}
 	if (reason)
 		add_text(object, "reason", reason);
+	add_concerns(object, domain->concerns, domain->hello ? domain->hello->signal : 0);
 	for (unsigned i = 0; i < domain->info.n_vcpus; i++)
 		json_object_array_add(vcpus, vcpu_json(domain, i));
 	json_object_object_add(object, "vcpus", vcpus);

@@ -503,3 +503,18 @@ const char *hello_cpufreq_name(unsigned cpufreq)
 
 	return name_of(names, ARRAY_SIZE(names), cpufreq);
 }
+
+const char *notice_concern_name(unsigned concern)
+{
+	static const char *const names[] = {
+		[NOTICE_SCHED_EXT] = "sched_ext",
+		[NOTICE_VIRT_CPUFREQ] = "virt_cpufreq",
+		[NOTICE_GOVERNOR] = "governor",
+		[NOTICE_NO_CPUFREQ] = "no_cpufreq",
+		[NOTICE_NO_USERSPACE] = "no_userspace_governor",
+		[NOTICE_NO_PSI] = "no_psi",
+		[NOTICE_NO_SCHEDSTAT] = "no_schedstat",
+	};
+
+	return name_of(names, ARRAY_SIZE(names), concern);
+}

@@ -42,6 +42,20 @@ enum hello_signal { SIGNAL_PROC = 1, SIGNAL_EBPF = 2 };
 /* What guestd can do with the guest's cpufreq. */
 enum hello_cpufreq { CPUFREQ_NONE = 0, CPUFREQ_OURS = 1, CPUFREQ_FOREIGN = 2, CPUFREQ_OFF = 3 };
 
+/* What a guest may say of itself that makes its signal mislead or its cpufreq useless: numbers of
+ * bits, as they go over the wire. */
+enum notice_concern {
+	NOTICE_SCHED_EXT = 0,	 /* a sched_ext scheduler runs its tasks */
+	NOTICE_VIRT_CPUFREQ = 1, /* its cpufreq driver tells the VMM what it wants (virt-cpufreq) */
+	NOTICE_GOVERNOR = 2,	 /* somebody else has chosen a governor */
+	NOTICE_NO_CPUFREQ = 3,	 /* it has no cpufreq at all */
+	NOTICE_NO_USERSPACE = 4, /* it has no userspace governor, or refuses it */
+	NOTICE_NO_PSI = 5,	 /* no /proc/pressure */
+	NOTICE_NO_SCHEDSTAT = 6, /* no /proc/schedstat, or one that isn't understood */
+};
+
+#define NOTICE_CONCERNS 0x7fU
+
 struct hello_cpu {
 	uint32_t cpu; /* the guest's CPU number */
 	uint64_t id;  /* the APIC id (x86) or MPIDR affinity (arm64); UINT64_MAX if not known */
@@ -172,3 +186,4 @@ const char *message_type_name(unsigned type);
 const char *bye_code_name(unsigned code);
 const char *hello_signal_name(unsigned signal);
 const char *hello_cpufreq_name(unsigned cpufreq);
+const char *notice_concern_name(unsigned concern);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What makes a guest's signal mislead, or takes the use out of what is done for it: each has a name
+ * for programs, and a text for the host's operator that says what it does and what helps. Pure.
+ *
+ * They are told, not acted on: hostd can't know what a wrong signal should have been, and a floor
+ * that is too low only leaves the host as it was without vmfreq. */
+#pragma once
+
+#include <stdint.h>
+
+#include "proto/message.h"
+
+/* A set of them is a uint64_t. The low half is what the guest says of itself, with the numbers that
+ * it uses in its NOTICE; the high half is what the host finds. */
+#define CONCERN_BIT(concern)  (UINT64_C(1) << (concern))
+#define CONCERN_N	      64U
+#define CONCERN_OF_GUEST      UINT64_C(0xffffffff)
+#define CONCERN_FIRST_OF_HOST 32U
+
+/* "sched_ext"; NULL if there is no such concern. */
+const char *concern_name(unsigned concern);
+
+/* One sentence or two, without a newline. signal is the guest's (enum hello_signal, 0 if not
+ * known), for what misleads one may leave the other alone. NULL if there is no such concern. */
+const char *concern_text(unsigned concern, unsigned signal);

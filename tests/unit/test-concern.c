@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* hostd/concern.c: every concern has a name of its own, and a text for people. */
+#include "tests/unit/test.h"
+
+#include "hostd/concern.h"
+
+static void test_each(_unused_ void **state)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < CONCERN_N; i++) {
+		const char *name = concern_name(i), *text = concern_text(i, SIGNAL_PROC);
+
+		EXPECT(!name == !text, "concern %u has half of what it needs", i);
+		if (!name)
+			continue;
+		n++;
+		EXPECT(strcmp(name, "unknown") != 0, "concern %u has no name", i);
+		EXPECT(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name),
+		       "'%s' is no name for programs", name);
+		EXPECT(strlen(text) > 40 && !strchr(text, '\n'), "%s: '%s'", name, text);
+		for (unsigned k = 0; k < i; k++)
+			EXPECT(!concern_name(k) || strcmp(concern_name(k), name) != 0,
+			       "%s is there twice", name);
+	}
+	assert_true(n >= 7);
+	assert_null(concern_name(CONCERN_N));
+	assert_null(concern_text(CONCERN_N, SIGNAL_PROC));
+}
+
+/* What a guest may say is what hostd has words for. */
+static void test_guests(_unused_ void **state)
+{
+	for (unsigned i = 0; i < CONCERN_FIRST_OF_HOST; i++)
+		EXPECT((NOTICE_CONCERNS & 1U << i)
+			       ? strcmp(concern_name(i), notice_concern_name(i)) == 0
+			       : !concern_name(i),
+		       "concern %u", i);
+	assert_string_equal(concern_name(NOTICE_SCHED_EXT), "sched_ext");
+}
+
+/* Run time in /proc holds under sched_ext, the kernel's util_avg doesn't. */
+static void test_sched_ext(_unused_ void **state)
+{
+	assert_null(strstr(concern_text(NOTICE_SCHED_EXT, SIGNAL_PROC), "too low"));
+	assert_non_null(strstr(concern_text(NOTICE_SCHED_EXT, SIGNAL_PROC), "holds"));
+	assert_non_null(strstr(concern_text(NOTICE_SCHED_EXT, SIGNAL_EBPF), "too low"));
+	assert_string_equal(concern_text(NOTICE_NO_PSI, SIGNAL_PROC),
+			    concern_text(NOTICE_NO_PSI, SIGNAL_EBPF));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each),
+		cmocka_unit_test(test_guests),
+		cmocka_unit_test(test_sched_ext),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
