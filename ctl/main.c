@@ -22,12 +22,13 @@ static void help(void)
 	printf("vmfreqctl [OPTION]... COMMAND\n"
 	       "Show what vmfreq-hostd does for the VMs of this host.\n\n"
 	       "Commands:\n"
-	       "  status           the actuators in use, each domain and each vCPU\n\n"
+	       "  status                 the actuators in use, each domain and each vCPU\n\n"
 	       "Options:\n"
-	       "      --json       print the status as one JSON document\n"
-	       "  -w, --watch[=T]  print it again every T (1s unless told), until interrupted\n"
-	       "  -h, --help       print this\n"
-	       "  -V, --version    print the version\n\n"
+	       "      --json             print the status as one JSON document\n"
+	       "  -w, --watch[=TIME]     print it again every TIME (1s unless told), until "
+	       "stopped\n"
+	       "  -h, --help             print this help and exit\n"
+	       "  -V, --version          print the version and exit\n\n"
 	       "Exit codes: 0 done, 1 vmfreq-hostd can't be asked, 64 the command line is wrong.\n"
 	       "See vmfreqctl(1).\n");
 }

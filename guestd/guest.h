@@ -13,6 +13,7 @@ struct guest;
 struct guest_options {
 	int root_fd;		 /* stands for "/": kept by the caller while the guest lives */
 	const char *config_path; /* read again at SIGHUP */
+	bool dry_run;		 /* whatever the config says, cpufreq is left alone */
 	uplink_open_t open;	 /* uplink_open_vsock, or a test's */
 	void *open_userdata;
 	bool follows_cpufreq; /* identity_follows_cpufreq(), or what a test says */

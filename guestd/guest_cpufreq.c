@@ -11,9 +11,14 @@
 #define RETRY_USEC   USEC_PER_SEC /* after a write that may work later */
 #define TAKE_USEC    (10 * USEC_PER_SEC) /* after a policy that couldn't be taken yet */
 
+static bool is_wanted(const struct guest *guest)
+{
+	return guest->config.cpufreq && !guest->options.dry_run;
+}
+
 enum hello_cpufreq guest_cpufreq_state(const struct guest *guest)
 {
-	if (!guest->config.cpufreq)
+	if (!is_wanted(guest))
 		return CPUFREQ_OFF;
 	if (!guest->cpufreq || cpufreq_count(guest->cpufreq) == 0)
 		return CPUFREQ_NONE;
@@ -55,7 +60,7 @@ static void take(struct guest *guest, bool say)
 	unsigned ours = cpufreq_count_held(guest->cpufreq, CPUFREQ_HOLD_OURS);
 	int error = 0, r;
 
-	if (guest->config.cpufreq && !guest->cpufreq_off) {
+	if (is_wanted(guest) && !guest->cpufreq_off) {
 		r = cpufreq_take(guest->cpufreq, &error);
 		if (r < 0)
 			log_warning(
@@ -68,7 +73,8 @@ static void take(struct guest *guest, bool say)
 		set_scale(guest, cpufreq_policy(guest->cpufreq, i));
 }
 
-int guest_cpufreq_init(struct guest *guest)
+/* What an earlier run has left. */
+static void recover(struct guest *guest)
 {
 	unsigned left = 0;
 	int r = cpufreq_recover(guest->options.root_fd, &left);
@@ -84,6 +90,14 @@ int guest_cpufreq_init(struct guest *guest)
 			   "have changed",
 			   r, left);
 	}
+}
+
+int guest_cpufreq_init(struct guest *guest)
+{
+	int r;
+
+	if (!guest->options.dry_run)
+		recover(guest);
 	r = cpufreq_open(guest->options.root_fd, &guest->cpufreq);
 	if (r < 0)
 		return r;
@@ -102,7 +116,7 @@ void guest_cpufreq_done(struct guest *guest)
 
 	if (!guest->cpufreq)
 		return;
-	r = cpufreq_restore(guest->cpufreq);
+	r = guest->options.dry_run ? 0 : cpufreq_restore(guest->cpufreq);
 	if (r < 0)
 		log_error("cpufreq: not everything could be given back: %s; /%s says what it was",
 			  strerror(-r), CPUFREQ_STATE);
@@ -116,7 +130,8 @@ void guest_cpufreq_rescan(struct guest *guest)
 
 	if (r < 0)
 		log_warning("cpufreq: %s", strerror(-r));
-	if (!guest->config.cpufreq && cpufreq_restore(guest->cpufreq) < 0)
+	if (!guest->config.cpufreq && !guest->options.dry_run &&
+	    cpufreq_restore(guest->cpufreq) < 0)
 		log_warning("cpufreq: not everything could be given back");
 	take(guest, false);
 }

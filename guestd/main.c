@@ -25,22 +25,23 @@
 
 struct arguments {
 	const char *config_path, *root;
-	bool restore, done;
+	bool dry_run, restore, done;
 };
 
-static void print_help(void)
+static void help(void)
 {
 	printf("vmfreq-guestd [OPTION]...\n"
-	       "Tells the host how busy each vCPU is, and sets the guest's cpufreq to what the "
-	       "host\n"
-	       "delivers.\n\n"
-	       "  -c, --config FILE      the settings (" SYSCONFDIR "/vmfreq.conf)\n"
-	       "      --root DIR         the directory that stands for / (for tests)\n"
-	       "      --restore          give back what a killed run left behind, and exit\n"
-	       "      --log-level LEVEL  error, warning, notice, info or debug (info)\n"
-	       "  -h, --help             this text\n"
-	       "      --version          the version\n\n"
-	       "Exit codes: 0 good, 1 failed, 64 wrong arguments, 78 wrong settings.\n");
+	       "Tell the VM host how busy each vCPU is, and follow the frequency that it gives.\n\n"
+	       "Options:\n"
+	       "  -c, --config=FILE      read FILE (default: " SYSCONFDIR "/vmfreq.conf)\n"
+	       "  -n, --dry-run          report to the host, change nothing in the guest\n"
+	       "      --restore          put back what a crashed run left changed, and exit\n"
+	       "      --root=DIR         look for /proc, /sys and /run below DIR, for tests\n"
+	       "      --log-level=LEVEL  error, warning, notice, info (the default) or debug\n"
+	       "  -h, --help             print this help and exit\n"
+	       "  -V, --version          print the version and exit\n\n"
+	       "Exit codes: 0 done, 1 failed, 64 the command line is wrong, 78 the configuration\n"
+	       "is wrong. See vmfreq-guestd(8), vmfreq.conf(5).\n");
 }
 
 static int set_log_level(const char *name)
@@ -61,21 +62,25 @@ static int set_log_level(const char *name)
 /* 0, or EX_USAGE. */
 static int parse_arguments(int argc, char **argv, struct arguments *ret)
 {
-	enum { OPTION_ROOT = 256, OPTION_RESTORE, OPTION_LOG_LEVEL, OPTION_VERSION };
+	enum { OPTION_ROOT = 256, OPTION_RESTORE, OPTION_LOG_LEVEL };
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
-		{"root", required_argument, NULL, OPTION_ROOT},
+		{"dry-run", no_argument, NULL, 'n'},
 		{"restore", no_argument, NULL, OPTION_RESTORE},
+		{"root", required_argument, NULL, OPTION_ROOT},
 		{"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
 		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, OPTION_VERSION},
+		{"version", no_argument, NULL, 'V'},
 		{}};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) >= 0)
+	while ((c = getopt_long(argc, argv, "c:nhV", options, NULL)) >= 0)
 		switch (c) {
 		case 'c':
 			ret->config_path = optarg;
+			break;
+		case 'n':
+			ret->dry_run = true;
 			break;
 		case OPTION_ROOT:
 			ret->root = optarg;
@@ -88,19 +93,20 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 				return EX_USAGE;
 			break;
 		case 'h':
-			print_help();
+			help();
 			ret->done = true;
 			return 0;
-		case OPTION_VERSION:
+		case 'V':
 			puts("vmfreq-guestd " PACKAGE_VERSION);
 			ret->done = true;
 			return 0;
 		default:
+			fprintf(stderr, "Try: vmfreq-guestd --help\n");
 			return EX_USAGE;
 		}
 	if (optind == argc)
 		return 0;
-	fprintf(stderr, "vmfreq-guestd: '%s' is one argument too many\n", argv[optind]);
+	fprintf(stderr, "vmfreq-guestd: '%s' is one word too many\n", argv[optind]);
 	return EX_USAGE;
 }
 
@@ -126,6 +132,7 @@ static int run(const struct arguments *arguments, int root_fd)
 	const struct guest_options options = {
 		.root_fd = root_fd,
 		.config_path = arguments->config_path,
+		.dry_run = arguments->dry_run,
 		.open = uplink_open_vsock,
 		.follows_cpufreq = identity_follows_cpufreq(),
 	};

@@ -24,15 +24,17 @@ struct options {
 static void help(void)
 {
 	printf("vmfreq-hostd [OPTION]...\n"
-	       "Give the vCPUs of this host's VMs the frequency and the cores that they ask for.\n\n"
-	       "  -c, --config=FILE   read FILE (default: " SYSCONFDIR "/vmfreq.conf)\n"
-	       "  -n, --dry-run       decide and show everything, change nothing\n"
-	       "      --restore       put back what a crashed run left changed, and end\n"
-	       "      --log-level=L   error, warning, notice, info (the default) or debug\n"
-	       "  -h, --help          print this\n"
-	       "  -V, --version       print the version\n\n"
-	       "Exit codes: 0 done, 1 failed, 64 the command line is wrong, 78 the configuration is\n"
-	       "wrong. See vmfreq-hostd(8), vmfreq.conf(5).\n");
+	       "Give the vCPUs of this host's VMs the frequency and the cores that they ask "
+	       "for.\n\n"
+	       "Options:\n"
+	       "  -c, --config=FILE      read FILE (default: " SYSCONFDIR "/vmfreq.conf)\n"
+	       "  -n, --dry-run          decide and show everything, change nothing\n"
+	       "      --restore          put back what a crashed run left changed, and exit\n"
+	       "      --log-level=LEVEL  error, warning, notice, info (the default) or debug\n"
+	       "  -h, --help             print this help and exit\n"
+	       "  -V, --version          print the version and exit\n\n"
+	       "Exit codes: 0 done, 1 failed, 64 the command line is wrong, 78 the configuration\n"
+	       "is wrong. See vmfreq-hostd(8), vmfreq.conf(5).\n");
 }
 
 /* -1 to go on, or the exit code. */
@@ -114,7 +116,8 @@ static int run(const struct options *options, const struct host_config *config)
 	int r = sd_event_new(&event), stopped = 0;
 
 	if (r >= 0)
-		r = sd_event_add_signal(event, NULL, SIGTERM | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
+		r = sd_event_add_signal(event, NULL, SIGTERM | SD_EVENT_SIGNAL_PROCMASK, NULL,
+					NULL);
 	if (r >= 0)
 		r = sd_event_add_signal(event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
 	if (r >= 0)

@@ -20,6 +20,7 @@ static char *dir;
 static int root_fd, host_fd;
 static int open_result;
 static unsigned n_opens;
+static bool dry_run;
 static struct guest *guest;
 static struct frame_decoder decoder;
 static struct frame frame; /* the last from the guest */
@@ -84,6 +85,7 @@ static int setup(_unused_ void **state)
 	host_fd = -EBADF;
 	open_result = 0;
 	n_opens = 0;
+	dry_run = false;
 	guest = NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		char path[128];
@@ -113,6 +115,7 @@ static void start(bool follows_cpufreq)
 	static char path[512];
 	const struct guest_options options = {.root_fd = root_fd,
 					      .config_path = path,
+					      .dry_run = dry_run,
 					      .open = open_pair,
 					      .follows_cpufreq = follows_cpufreq};
 	struct guest_config config;
@@ -375,6 +378,23 @@ static void test_cpufreq_off(_unused_ void **state)
 	test_assert_file(dir, FOLDER "scaling_setspeed", "1800000");
 }
 
+/* Whatever the config and an earlier run say, before a reload and after it. */
+static void test_dry_run(_unused_ void **state)
+{
+	dry_run = true;
+	test_write(dir, CPUFREQ_STATE, "policy0 powersave 0\n");
+	start_streaming(true);
+	assert_int_equal(hello.cpufreq, CPUFREQ_OFF);
+	raise(SIGHUP);
+	send_feedback(100);
+	turn_for(60 * USEC_PER_MSEC);
+	guest_free(guest);
+	guest = NULL;
+	test_assert_file(dir, FOLDER "scaling_governor", "schedutil");
+	test_assert_file(dir, FOLDER "scaling_setspeed", "1800000");
+	test_assert_file(dir, CPUFREQ_STATE, "policy0 powersave 0\n");
+}
+
 /* An earlier run was killed: what it found is what this one gives back. */
 static void test_after_a_kill(_unused_ void **state)
 {
@@ -534,6 +554,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cpufreq_theirs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cpufreq_no_state, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cpufreq_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dry_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_after_a_kill, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reconnects, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
