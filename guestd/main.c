@@ -6,6 +6,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "common/config.h"
+#include "common/journal.h"
 #include "common/log.h"
 #include "common/macro.h"
 #include "common/rootfs.h"
@@ -154,6 +155,7 @@ int main(int argc, char **argv)
 	_cleanup_close_ int root_fd = -EBADF;
 	int r = parse_arguments(argc, argv, &arguments);
 
+	log_open(JOURNAL_SOCKET);
 	if (r != 0 || arguments.done)
 		return r;
 	root_fd = rootfs_open(arguments.root);

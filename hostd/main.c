@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
+#include "common/journal.h"
 #include "common/log.h"
 #include "common/macro.h"
 #include "common/rootfs.h"
@@ -145,6 +146,7 @@ int main(int argc, char *argv[])
 	struct host_config config;
 	int r = parse_options(argc, argv, &options);
 
+	log_open(JOURNAL_SOCKET);
 	if (r >= 0)
 		return r;
 	if (options.restore)
