@@ -71,7 +71,7 @@ static void print_vcpu(struct json_object *vcpu, FILE *to)
 	fprintf(to, "  %s\n", text(vcpu, "reason", ""));
 }
 
-/* "  concern: NAME: TEXT", a line each. */
+/* "  concern: NAME (DETAIL): TEXT", a line each. */
 static void print_concerns(struct json_object *object, FILE *to)
 {
 	struct json_object *concerns = member(object, "concerns");
@@ -80,9 +80,10 @@ static void print_concerns(struct json_object *object, FILE *to)
 		return;
 	for (size_t i = 0; i < json_object_array_length(concerns); i++) {
 		struct json_object *concern = json_object_array_get_idx(concerns, i);
+		const char *detail = text(concern, "detail", "");
 
-		fprintf(to, "  concern: %s: %s\n", text(concern, "name", "?"),
-			text(concern, "text", ""));
+		fprintf(to, "  concern: %s%s%s%s: %s\n", text(concern, "name", "?"),
+			*detail ? " (" : "", detail, *detail ? ")" : "", text(concern, "text", ""));
 	}
 }
 

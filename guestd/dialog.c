@@ -61,7 +61,7 @@ enum dialog_event dialog_frame(struct dialog *dialog, const struct frame *frame,
 	case MESSAGE_UNKNOWN:
 		return DIALOG_NOTHING;
 	default:
-		return DIALOG_BAD; /* a REPORT is for hosts */
+		return DIALOG_BAD; /* REPORT and NOTICE are for hosts */
 	}
 }
 

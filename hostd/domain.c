@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/macro.h"
 #include "hostd/cgroup.h"
+#include "hostd/concern.h"
 #include "hostd/cpuset.h"
 
 #define RESOLVE_USEC   (500 * USEC_PER_MSEC) /* between two looks for threads */
@@ -315,6 +316,7 @@ int domain_greet(struct domain *domain, struct session *session, const struct me
 		return -ENOMEM;
 	*domain->hello = *hello;
 	domain->session = session;
+	domain->concerns &= ~CONCERN_OF_GUEST;
 	demand_init(&domain->demand, domain->demands, domain->info.n_vcpus);
 	for (unsigned i = 0; i < domain->info.n_vcpus; i++)
 		domain->vcpus[i].told = (struct feedback_vcpu){};
@@ -335,8 +337,41 @@ void domain_report(struct domain *domain, const struct message_report *report, u
 		hasten_feedback(domain, now_usec);
 }
 
+/* A guest may change its mind as often as it likes, but doesn't fill the log with it. */
+static void log_concern(struct domain *domain, unsigned concern)
+{
+	unsigned dropped;
+
+	if (!ratelimit_pass(&domain->concern_log, now_of(domain), &dropped))
+		return;
+	if (domain->concerns & CONCERN_BIT(concern))
+		log_notice("%s: %s: %s", domain->info.name, concern_name(concern),
+			   concern_text(concern, domain->hello ? domain->hello->signal : 0));
+	else
+		log_info("%s: %s: this is over", domain->info.name, concern_name(concern));
+}
+
+void domain_set_concerns(struct domain *domain, uint64_t mask, uint64_t concerns)
+{
+	uint64_t old = domain->concerns;
+
+	domain->concerns = (old & ~mask) | (concerns & mask);
+	for (unsigned i = 0; i < CONCERN_N; i++)
+		if ((old ^ domain->concerns) & CONCERN_BIT(i))
+			log_concern(domain, i);
+}
+
+void domain_notice(struct domain *domain, const struct message_notice *notice)
+{
+	if (!domain->hello)
+		return; /* there was no memory for it */
+	memcpy(domain->scheduler, notice->scheduler, sizeof(domain->scheduler));
+	domain_set_concerns(domain, CONCERN_OF_GUEST, notice->concerns);
+}
+
 void domain_silent(struct domain *domain)
 {
+	domain->concerns &= ~CONCERN_OF_GUEST;
 	free(domain->hello);
 	domain->hello = NULL;
 	domain->session = NULL;
@@ -424,6 +459,7 @@ int domain_new(const struct domain_env *env, const struct inventory_domain *info
 	domain->env = env;
 	domain->info = *info;
 	domain->info.vcpus = NULL;
+	domain->concern_log = (struct ratelimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 10};
 	domain->vcpus = calloc(info->n_vcpus, sizeof(*domain->vcpus));
 	domain->demands = calloc(info->n_vcpus, sizeof(*domain->demands));
 	if (domain->vcpus && domain->demands)

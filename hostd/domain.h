@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "common/log.h"
 #include "hostd/actuator.h"
 #include "hostd/demand.h"
 #include "hostd/host_config.h"
@@ -60,7 +61,9 @@ struct domain {
 	uint32_t feedback_sequence;
 	uint64_t reports;             /* in all sessions */
 	struct message_hello *hello;  /* of the present session */
-	uint64_t concerns;            /* bits of enum concern */
+	uint64_t concerns;            /* hostd/concern.h */
+	char scheduler[PROTO_TEXT_MAX + 1]; /* the guest's, with NOTICE_SCHED_EXT */
+	struct ratelimit concern_log;
 };
 
 /* Begins to look after a domain that has appeared. */
@@ -78,6 +81,12 @@ int domain_greet(struct domain *domain, struct session *session,
 		 const struct message_hello *hello);
 void domain_report(struct domain *domain, const struct message_report *report, uint64_t now_usec);
 void domain_silent(struct domain *domain);
+
+/* The guest says what makes its signal mislead. */
+void domain_notice(struct domain *domain, const struct message_notice *notice);
+
+/* Those of its concerns that are in mask are now these; logs, within a limit, which came and went. */
+void domain_set_concerns(struct domain *domain, uint64_t mask, uint64_t concerns);
 
 /* Asks the kernel whether what we set still stands. Slow: for now and then. */
 void domain_verify(struct domain *domain);

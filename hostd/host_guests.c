@@ -101,6 +101,14 @@ static void on_report(void *userdata, _unused_ struct session *session,
 	domain_report(caller->domain, report, now_usec);
 }
 
+static void on_notice(void *userdata, _unused_ struct session *session,
+		      const struct message_notice *notice)
+{
+	struct caller *caller = userdata;
+
+	domain_notice(caller->domain, notice);
+}
+
 static void on_closed(void *userdata, struct session *session, enum bye_code code,
 		      const char *reason)
 {
@@ -119,7 +127,7 @@ static void on_closed(void *userdata, struct session *session, enum bye_code cod
 	session_end(session, code, reason);
 }
 
-static const struct session_events session_events = {on_hello, on_report, on_closed};
+static const struct session_events session_events = {on_hello, on_report, on_notice, on_closed};
 
 /* The domain that a CID is of. */
 static struct domain *domain_of_cid(struct host *host, uint32_t cid)

@@ -116,6 +116,8 @@ static int take_frame(struct session *session, const struct frame *frame, uint64
 		session->events->hello(session->userdata, session, &hello);
 	else if (message.type == MESSAGE_REPORT)
 		session->events->report(session->userdata, session, &message.report, now_usec);
+	else if (message.type == MESSAGE_NOTICE)
+		session->events->notice(session->userdata, session, &message.notice);
 	else if (message.type == MESSAGE_BYE)
 		return over(session, 0, message.bye.text);
 	return 0;

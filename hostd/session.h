@@ -16,6 +16,8 @@ struct session_events {
 	void (*hello)(void *userdata, struct session *session, const struct message_hello *hello);
 	void (*report)(void *userdata, struct session *session,
 		       const struct message_report *report, uint64_t now_usec);
+	void (*notice)(void *userdata, struct session *session,
+		       const struct message_notice *notice);
 	/* It is over. by_peer: it ended without our doing. code is 0 where no rule was broken. */
 	void (*closed)(void *userdata, struct session *session, enum bye_code code,
 		       const char *reason);

@@ -131,18 +131,21 @@ static const char *domain_reason(const struct domain *domain)
 }
 
 /* What may mislead or be in vain: names for programs, texts for people. */
-static void add_concerns(struct json_object *to, uint64_t concerns, unsigned signal)
+static void add_concerns(struct json_object *to, const struct domain *domain)
 {
+	unsigned signal = domain->hello ? domain->hello->signal : 0;
 	struct json_object *list = json_object_new_array();
 
 	for (unsigned i = 0; i < CONCERN_N; i++) {
 		struct json_object *object;
 
-		if (!(concerns & CONCERN_BIT(i)) || !concern_name(i))
+		if (!(domain->concerns & CONCERN_BIT(i)))
 			continue;
 		object = json_object_new_object();
 		add_text(object, "name", concern_name(i));
 		add_text(object, "text", concern_text(i, signal));
+		if (i == NOTICE_SCHED_EXT && *domain->scheduler)
+			add_text(object, "detail", domain->scheduler);
 		json_object_array_add(list, object);
 	}
 	json_object_object_add(to, "concerns", list);
@@ -179,7 +182,7 @@ static struct json_object *domain_json(const struct domain *domain)
 	}
 	if (reason)
 		add_text(object, "reason", reason);
-	add_concerns(object, domain->concerns, domain->hello ? domain->hello->signal : 0);
+	add_concerns(object, domain);
 	for (unsigned i = 0; i < domain->info.n_vcpus; i++)
 		json_object_array_add(vcpus, vcpu_json(domain, i));
 	json_object_object_add(object, "vcpus", vcpus);

@@ -7,11 +7,12 @@
 
 #include "common/macro.h"
 
+#define TLV	       4U
 #define HELLO_FIXED    4U
-#define HELLO_TLV      4U
 #define HELLO_CPU_SIZE 12U
 #define PING_SIZE      8U
 #define BYE_FIXED      4U
+#define NOTICE_MINOR   2U /* the first version that has it */
 
 #define BIT(n) (UINT32_C(1) << (n))
 
@@ -25,6 +26,28 @@ static int get_text(const uint8_t *p, size_t size, char ret[PROTO_TEXT_MAX + 1])
 			return -EBADMSG;
 	memcpy(ret, p, size);
 	ret[size] = '\0';
+	return 0;
+}
+
+/* The next field of a HELLO or a NOTICE: takes it off *p and *left. fields has those that came
+ * before; one that comes again is refused. */
+static int get_tlv(const uint8_t **p, size_t *left, uint32_t fields, unsigned *ret_tag,
+		   const uint8_t **ret_value, size_t *ret_size)
+{
+	unsigned tag;
+	size_t size;
+
+	if (*left < TLV)
+		return -EBADMSG;
+	tag = get_u16(*p);
+	size = get_u16(*p + 2);
+	if (size > *left - TLV || (tag < 32 && fields & BIT(tag)))
+		return -EBADMSG;
+	*ret_tag = tag;
+	*ret_value = *p + TLV;
+	*ret_size = size;
+	*p += TLV + size;
+	*left -= TLV + size;
 	return 0;
 }
 
@@ -95,34 +118,25 @@ static int get_hello_field(unsigned tag, const uint8_t *p, size_t size, struct m
 static int get_hello_fields(const uint8_t *p, size_t left, struct message_hello *ret)
 {
 	while (left > 0) {
+		const uint8_t *value;
 		unsigned tag;
 		size_t size;
-		int r;
+		int r = get_tlv(&p, &left, ret->fields, &tag, &value, &size);
 
-		if (left < HELLO_TLV)
-			return -EBADMSG;
-		tag = get_u16(p);
-		size = get_u16(p + 2);
-		p += HELLO_TLV;
-		left -= HELLO_TLV;
-		if (size > left)
-			return -EBADMSG;
-		if (tag < 32 && ret->fields & BIT(tag))
-			return -EBADMSG; /* doubled */
-		r = get_hello_field(tag, p, size, ret);
+		if (r >= 0)
+			r = get_hello_field(tag, value, size, ret);
 		if (r < 0)
 			return r;
 		if (r == 0 && ret->minor <= PROTO_MINOR)
 			return -EBADMSG; /* no version that it speaks has this field */
 		if (r > 0)
 			ret->fields |= BIT(tag);
-		p += size;
-		left -= size;
 	}
 	return 0;
 }
 
-/* Fields that don't come are 0 or empty. The CPUs are left: they are 16 KiB, and n_cpus says all. */
+/* Fields that don't come are 0 or empty. The CPUs are left: they are 16 KiB, and n_cpus says all.
+ */
 static void clear_hello(struct message_hello *ret)
 {
 	ret->fields = 0;
@@ -157,8 +171,7 @@ static bool hello_has(const struct message_hello *hello, uint32_t fields)
 bool hello_is_of_guest(const struct message_hello *hello)
 {
 	return hello_has(hello, BIT(HELLO_CPUS) | BIT(HELLO_SIGNAL) | BIT(HELLO_INVARIANT) |
-					BIT(HELLO_BOOT_ID) | BIT(HELLO_AGENT) |
-					BIT(HELLO_CPUFREQ));
+					BIT(HELLO_BOOT_ID) | BIT(HELLO_AGENT) | BIT(HELLO_CPUFREQ));
 }
 
 bool hello_is_of_host(const struct message_hello *hello)
@@ -305,6 +318,51 @@ static int parse_bye(const struct frame *frame, struct message_bye *ret)
 	return 0;
 }
 
+/* One field of a NOTICE: 1 if it is known and good, 0 if it isn't known. */
+static int get_notice_field(unsigned tag, const uint8_t *p, size_t size, bool newer,
+			    struct message_notice *ret)
+{
+	int r;
+
+	switch (tag) {
+	case NOTICE_FIELD_CONCERNS:
+		if (size != 4 || (!newer && get_u32(p) & ~NOTICE_KNOWN))
+			return -EBADMSG;
+		ret->concerns = get_u32(p) & NOTICE_KNOWN;
+		return 1;
+	case NOTICE_FIELD_SCHEDULER:
+		r = get_text(p, size, ret->scheduler);
+		return r < 0 ? r : 1;
+	default:
+		return 0;
+	}
+}
+
+static int parse_notice(const struct frame *frame, bool newer, struct message_notice *ret)
+{
+	const uint8_t *p = frame->payload;
+	size_t left = frame->size;
+	uint32_t fields = 0;
+
+	*ret = (struct message_notice){};
+	while (left > 0) {
+		const uint8_t *value;
+		unsigned tag;
+		size_t size;
+		int r = get_tlv(&p, &left, fields, &tag, &value, &size);
+
+		if (r >= 0)
+			r = get_notice_field(tag, value, size, newer, ret);
+		if (r < 0)
+			return r;
+		if (r == 0 && !newer)
+			return -EBADMSG;
+		if (r > 0)
+			fields |= BIT(tag);
+	}
+	return fields & BIT(NOTICE_FIELD_CONCERNS) ? 0 : -EBADMSG;
+}
+
 int message_parse(const struct frame *frame, uint8_t peer_minor, struct message *ret)
 {
 	bool newer = peer_minor > PROTO_MINOR;
@@ -323,6 +381,11 @@ int message_parse(const struct frame *frame, uint8_t peer_minor, struct message 
 	case MESSAGE_BYE:
 		ret->type = MESSAGE_BYE;
 		return parse_bye(frame, &ret->bye);
+	case MESSAGE_NOTICE:
+		if (peer_minor < NOTICE_MINOR)
+			return -EBADMSG;
+		ret->type = MESSAGE_NOTICE;
+		return parse_notice(frame, newer, &ret->notice);
 	case MESSAGE_HELLO: /* only the first frame of a connection is one */
 		return -EBADMSG;
 	default:
@@ -330,20 +393,20 @@ int message_parse(const struct frame *frame, uint8_t peer_minor, struct message 
 	}
 }
 
-/* Appends one field of a HELLO at *p. */
-static uint8_t *put_tlv(uint8_t *p, enum hello_field tag, const void *value, size_t size)
+/* Appends one field of a HELLO or a NOTICE at *p. */
+static uint8_t *put_tlv(uint8_t *p, unsigned tag, const void *value, size_t size)
 {
 	put_u16(p, (uint16_t)tag);
 	put_u16(p + 2, (uint16_t)size);
-	memcpy(p + HELLO_TLV, value, size);
-	return p + HELLO_TLV + size;
+	memcpy(p + TLV, value, size);
+	return p + TLV + size;
 }
 
 static uint8_t *put_hello_cpus(uint8_t *p, const struct message_hello *hello)
 {
 	put_u16(p, HELLO_CPUS);
 	put_u16(p + 2, (uint16_t)(hello->n_cpus * HELLO_CPU_SIZE));
-	p += HELLO_TLV;
+	p += TLV;
 	for (unsigned i = 0; i < hello->n_cpus; i++, p += HELLO_CPU_SIZE) {
 		put_u32(p, hello->cpu[i].cpu);
 		put_u64(p + 4, hello->cpu[i].id);
@@ -357,7 +420,7 @@ int hello_put(uint8_t *buffer, size_t size, const struct message_hello *hello)
 	const uint8_t signal = (uint8_t)hello->signal, invariant = hello->invariant,
 		      cpufreq = (uint8_t)hello->cpufreq;
 
-	if (size < FRAME_HEADER + HELLO_FIXED + 7 * HELLO_TLV + sizeof(hello->boot_id) +
+	if (size < FRAME_HEADER + HELLO_FIXED + 7 * TLV + sizeof(hello->boot_id) +
 			   sizeof(hello->agent) + 8 + (size_t)hello->n_cpus * HELLO_CPU_SIZE)
 		return -ENOBUFS;
 	*p++ = hello->major;
@@ -465,6 +528,21 @@ int bye_put(uint8_t *buffer, size_t size, enum bye_code code, const char *text)
 	return (int)(FRAME_HEADER + BYE_FIXED + length);
 }
 
+int notice_put(uint8_t *buffer, size_t size, const struct message_notice *notice)
+{
+	size_t length = strnlen(notice->scheduler, PROTO_TEXT_MAX);
+	uint8_t *p = buffer + FRAME_HEADER, concerns[4];
+
+	if (size < FRAME_HEADER + TLV + sizeof(concerns) + (length > 0 ? TLV + length : 0))
+		return -ENOBUFS;
+	put_u32(concerns, notice->concerns);
+	p = put_tlv(p, NOTICE_FIELD_CONCERNS, concerns, sizeof(concerns));
+	if (length > 0)
+		p = put_tlv(p, NOTICE_FIELD_SCHEDULER, notice->scheduler, length);
+	frame_put_header(buffer, MESSAGE_NOTICE, (size_t)(p - buffer) - FRAME_HEADER);
+	return (int)(p - buffer);
+}
+
 static const char *name_of(const char *const *names, size_t n, unsigned i)
 {
 	return i < n && names[i] ? names[i] : "unknown";
@@ -473,18 +551,19 @@ static const char *name_of(const char *const *names, size_t n, unsigned i)
 const char *message_type_name(unsigned type)
 {
 	static const char *const names[] = {
-		[MESSAGE_HELLO] = "HELLO", [MESSAGE_REPORT] = "REPORT",
-		[MESSAGE_FEEDBACK] = "FEEDBACK", [MESSAGE_PING] = "PING", [MESSAGE_BYE] = "BYE"};
+		[MESSAGE_HELLO] = "HELLO",	 [MESSAGE_REPORT] = "REPORT",
+		[MESSAGE_FEEDBACK] = "FEEDBACK", [MESSAGE_PING] = "PING",
+		[MESSAGE_BYE] = "BYE",		 [MESSAGE_NOTICE] = "NOTICE"};
 
 	return name_of(names, ARRAY_SIZE(names), type);
 }
 
 const char *bye_code_name(unsigned code)
 {
-	static const char *const names[] = {
-		[BYE_SHUTDOWN] = "shutdown", [BYE_VERSION] = "version",
-		[BYE_PROTOCOL] = "protocol", [BYE_REFUSED] = "refused",
-		[BYE_REPLACED] = "replaced", [BYE_TIMEOUT] = "timeout", [BYE_FLOOD] = "flood"};
+	static const char *const names[] = {[BYE_SHUTDOWN] = "shutdown", [BYE_VERSION] = "version",
+					    [BYE_PROTOCOL] = "protocol", [BYE_REFUSED] = "refused",
+					    [BYE_REPLACED] = "replaced", [BYE_TIMEOUT] = "timeout",
+					    [BYE_FLOOD] = "flood"};
 
 	return name_of(names, ARRAY_SIZE(names), code);
 }
@@ -498,8 +577,10 @@ const char *hello_signal_name(unsigned signal)
 
 const char *hello_cpufreq_name(unsigned cpufreq)
 {
-	static const char *const names[] = {[CPUFREQ_NONE] = "none", [CPUFREQ_OURS] = "ours",
-					    [CPUFREQ_FOREIGN] = "foreign", [CPUFREQ_OFF] = "off"};
+	static const char *const names[] = {[CPUFREQ_NONE] = "none",
+					    [CPUFREQ_OURS] = "ours",
+					    [CPUFREQ_FOREIGN] = "foreign",
+					    [CPUFREQ_OFF] = "off"};
 
 	return name_of(names, ARRAY_SIZE(names), cpufreq);
 }

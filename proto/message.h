@@ -10,7 +10,7 @@
 #include "proto/frame.h"
 
 #define PROTO_MAJOR       0U
-#define PROTO_MINOR       1U
+#define PROTO_MINOR       2U
 #define PROTO_PORT        9213U /* where hostd listens unless told */
 #define PROTO_CPUS_MAX    1024U
 #define PROTO_TEXT_MAX    200U
@@ -25,6 +25,7 @@ enum message_type {
 	MESSAGE_FEEDBACK = 3,
 	MESSAGE_PING = 4,
 	MESSAGE_BYE = 5,
+	MESSAGE_NOTICE = 6, /* since 0.2 */
 };
 
 enum hello_field {
@@ -41,20 +42,6 @@ enum hello_signal { SIGNAL_PROC = 1, SIGNAL_EBPF = 2 };
 
 /* What guestd can do with the guest's cpufreq. */
 enum hello_cpufreq { CPUFREQ_NONE = 0, CPUFREQ_OURS = 1, CPUFREQ_FOREIGN = 2, CPUFREQ_OFF = 3 };
-
-/* What a guest may say of itself that makes its signal mislead or its cpufreq useless: numbers of
- * bits, as they go over the wire. */
-enum notice_concern {
-	NOTICE_SCHED_EXT = 0,	 /* a sched_ext scheduler runs its tasks */
-	NOTICE_VIRT_CPUFREQ = 1, /* its cpufreq driver tells the VMM what it wants (virt-cpufreq) */
-	NOTICE_GOVERNOR = 2,	 /* somebody else has chosen a governor */
-	NOTICE_NO_CPUFREQ = 3,	 /* it has no cpufreq at all */
-	NOTICE_NO_USERSPACE = 4, /* it has no userspace governor, or refuses it */
-	NOTICE_NO_PSI = 5,	 /* no /proc/pressure */
-	NOTICE_NO_SCHEDSTAT = 6, /* no /proc/schedstat, or one that isn't understood */
-};
-
-#define NOTICE_CONCERNS 0x7fU
 
 struct hello_cpu {
 	uint32_t cpu; /* the guest's CPU number */
@@ -137,6 +124,31 @@ struct message_bye {
 	char text[PROTO_TEXT_MAX + 1]; /* printable ASCII */
 };
 
+/* What a guest may say of itself that makes its signal mislead or its cpufreq useless: numbers of
+ * bits, as they go over the wire. */
+enum notice_concern {
+	NOTICE_SCHED_EXT = 0,	 /* a sched_ext scheduler runs its tasks */
+	NOTICE_VIRT_CPUFREQ = 1, /* its cpufreq driver tells the VMM what it wants (virt-cpufreq) */
+	NOTICE_GOVERNOR = 2,	 /* somebody else has chosen a governor */
+	NOTICE_NO_CPUFREQ = 3,	 /* it has no cpufreq at all */
+	NOTICE_NO_USERSPACE = 4, /* it has no userspace governor, or refuses it */
+	NOTICE_NO_PSI = 5,	 /* no /proc/pressure */
+	NOTICE_NO_SCHEDSTAT = 6, /* no /proc/schedstat, or one that isn't understood */
+};
+
+#define NOTICE_KNOWN 0x7fU /* bits of it */
+
+enum notice_field {
+	NOTICE_FIELD_CONCERNS = 1,  /* required */
+	NOTICE_FIELD_SCHEDULER = 2, /* with NOTICE_SCHED_EXT, if its name is known */
+};
+
+/* All that a guest has to say of itself now: it replaces the notice before. */
+struct message_notice {
+	uint32_t concerns; /* bit n: enum notice_concern n */
+	char scheduler[PROTO_TEXT_MAX + 1]; /* printable ASCII; "": not known */
+};
+
 struct message {
 	enum message_type type;
 	union {
@@ -144,6 +156,7 @@ struct message {
 		struct message_feedback feedback;
 		struct message_ping ping;
 		struct message_bye bye;
+		struct message_notice notice;
 	};
 };
 
@@ -151,10 +164,12 @@ struct message {
 #define REPORT_RECORD   24U
 #define FEEDBACK_FIXED  8U
 #define FEEDBACK_RECORD 12U
+#define NOTICE_FRAME_MAX   (FRAME_HEADER + 4 + 4 + 4 + PROTO_TEXT_MAX)
 #define REPORT_FRAME_MAX   (FRAME_HEADER + REPORT_FIXED + PROTO_CPUS_MAX * REPORT_RECORD)
 #define FEEDBACK_FRAME_MAX (FRAME_HEADER + FEEDBACK_FIXED + PROTO_CPUS_MAX * FEEDBACK_RECORD)
 
-/* Reads any frame but a HELLO. peer_minor is what the peer's HELLO said. -EBADMSG if it isn't as
+/* Reads any frame but a HELLO. Of a newer peer's NOTICE only the concerns that are known here are
+ * kept. peer_minor is what the peer's HELLO said. -EBADMSG if it isn't as
  * PROTOCOL.md says: nothing of it may be used. A report's or feedback's records have been checked
  * when this returns 0, so the two functions below can't fail. They point into the frame. */
 int message_parse(const struct frame *frame, uint8_t peer_minor, struct message *ret);
@@ -180,6 +195,7 @@ int feedback_put(uint8_t *buffer, size_t size, uint32_t sequence, const struct f
 		 unsigned n_vcpus);
 int ping_put(uint8_t *buffer, size_t size, uint64_t stamp_usec);
 int bye_put(uint8_t *buffer, size_t size, enum bye_code code, const char *text);
+int notice_put(uint8_t *buffer, size_t size, const struct message_notice *notice);
 
 /* The name of a type, code or signal, for people. Never NULL. */
 const char *message_type_name(unsigned type);

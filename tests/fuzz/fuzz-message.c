@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One payload: HELLO, REPORT, FEEDBACK, PING and BYE, from an equal and from a newer peer. What is
+/* One payload: HELLO, REPORT, FEEDBACK, PING, BYE and NOTICE, from an equal and from a newer peer. What is
  * accepted keeps to its limits, and is written again as the same bytes. The first byte is the type,
  * the second the peer's minor version. */
 #include "proto/message.h"
@@ -79,6 +79,23 @@ static int check_feedback(const struct message_feedback *feedback)
 	return feedback_put(again, sizeof(again), feedback->sequence, vcpus, feedback->n_vcpus);
 }
 
+/* As a HELLO's, its fields may come in any order: read again, they say the same. */
+static void check_notice(const struct message_notice *notice)
+{
+	struct message message;
+	struct frame second;
+	int n;
+
+	REQUIRE(!(notice->concerns & ~NOTICE_KNOWN));
+	check_text(notice->scheduler);
+	n = notice_put(again, NOTICE_FRAME_MAX, notice);
+	REQUIRE(n > 0);
+	second = (struct frame){MESSAGE_NOTICE, again + FRAME_HEADER, (size_t)n - FRAME_HEADER};
+	REQUIRE(message_parse(&second, PROTO_MINOR, &message) == 0);
+	REQUIRE(message.notice.concerns == notice->concerns);
+	REQUIRE(strcmp(message.notice.scheduler, notice->scheduler) == 0);
+}
+
 static int check_message(const struct message *message)
 {
 	switch (message->type) {
@@ -110,6 +127,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_hello(&frame);
 	if (message_parse(&frame, minor, &message) < 0)
 		return 0;
+	if (message.type == MESSAGE_NOTICE) {
+		REQUIRE(minor >= 2);
+		check_notice(&message.notice);
+		return 0;
+	}
 	n = check_message(&message);
 	if (minor > PROTO_MINOR)
 		return 0; /* what was skipped isn't written again */

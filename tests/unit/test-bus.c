@@ -18,7 +18,7 @@ static const char document[] =
 	"\"refused\":{\"cid\":3,\"port\":4},\"settings_changed\":2,\"domains\":[{"
 	"\"name\":\"web\",\"id\":7,\"cid\":42,\"connected\":true,\"agent\":\"guestd 1\","
 	"\"signal\":\"proc\",\"cpufreq\":\"ours\",\"reports\":9,"
-	"\"concerns\":[{\"name\":\"sched_ext\",\"text\":\"a scheduler\"}],\"vcpus\":["
+	"\"concerns\":[{\"name\":\"sched_ext\",\"detail\":\"scx\",\"text\":\"a scheduler\"}],\"vcpus\":["
 	"{\"index\":0,\"thread\":1001,\"util\":700,\"floor\":875,\"floor_effective\":870,"
 	"\"cpus\":\"2-3\",\"host_cpu\":2,\"khz\":2400000},"
 	"{\"index\":1,\"util\":0,\"floor\":0,\"reason\":\"no thread\"}]}]}";
@@ -47,7 +47,7 @@ static void test_text(_unused_ void **state)
 	static const char *const wanted[] = {
 		"DRY RUN", "floors:    thread -- uclamp.min", "no such socket",
 		"refused: 3 by CID, 4 by port", "web (id 7, CID 42)", "1001", "  700   875       870 2-3",
-		" 2400", "no thread", "concern: sched_ext: a scheduler\n"};
+		" 2400", "no thread", "concern: sched_ext (scx): a scheduler\n"};
 	int r;
 	_cleanup_free_ char *text = text_of(document, &r);
 

@@ -62,6 +62,13 @@ static int put_report(void)
 	return report_put(buffer, sizeof(buffer), &report, NULL);
 }
 
+static int put_notice(void)
+{
+	const struct message_notice notice = {.concerns = 1};
+
+	return notice_put(buffer, sizeof(buffer), &notice);
+}
+
 static void test_conversation(_unused_ void **state)
 {
 	assert_false(dialog.streaming);
@@ -98,6 +105,7 @@ static void test_after_hello(_unused_ void **state)
 	take(put_good_hello());
 	assert_int_equal(take(put_good_hello()), DIALOG_BAD); /* twice */
 	assert_int_equal(take(put_report()), DIALOG_BAD);     /* hosts don't report */
+	assert_int_equal(take(put_notice()), DIALOG_BAD);     /* nor have they such concerns */
 	assert_int_equal(take(put_unknown()), DIALOG_BAD);    /* of our own version */
 }
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "hostd/host.h"
+#include "hostd/status.h"
 #include "proto/message.h"
 
 #define SLICE "sys/fs/cgroup/machine.slice"
@@ -468,6 +469,52 @@ static void test_operators_pin_stands(void **state)
 	wait_for_file(f, VCPU "0/cpuset.cpus", "0-3");
 }
 
+static void send_notice(struct fixture *f, uint32_t concerns, const char *scheduler)
+{
+	struct message_notice notice = {.concerns = concerns};
+	uint8_t frame[NOTICE_FRAME_MAX];
+	int n;
+
+	snprintf(notice.scheduler, sizeof(notice.scheduler), "%s", scheduler);
+	n = notice_put(frame, sizeof(frame), &notice);
+	assert_true(n > 0);
+	assert_int_equal(write(f->guest, frame, (size_t)n), n);
+	settle(f);
+}
+
+static bool status_has(struct fixture *f, const char *text)
+{
+	struct json_object *status = status_json(f->host);
+	bool has = strstr(json_object_to_json_string_ext(status, JSON_C_TO_STRING_PLAIN), text);
+
+	json_object_put(status);
+	return has;
+}
+
+/* What a guest says of itself is in the status, is replaced by the next word, goes with the connection,
+ * and changes nothing of what is done. */
+static void test_concerns(void **state)
+{
+	struct fixture *f = *state;
+
+	start_host(f, false);
+	assert_true(status_has(f, "\"concerns\":[]"));
+	call_from(f, CID, PORT);
+	send_hello(f);
+	send_notice(f, 1U << NOTICE_SCHED_EXT | 1U << NOTICE_NO_PSI, "scx_lavd");
+	assert_true(status_has(f, "{\"name\":\"sched_ext\",\"text\":\"a sched_ext"));
+	assert_true(status_has(f, "\"detail\":\"scx_lavd\"}"));
+	assert_true(status_has(f, "{\"name\":\"no_psi\","));
+	send_report(f, 0, 900, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+	send_notice(f, 1U << NOTICE_NO_PSI, "");
+	assert_false(status_has(f, "sched_ext"));
+	assert_true(status_has(f, "{\"name\":\"no_psi\","));
+	close(TAKE_FD(f->guest));
+	settle(f);
+	assert_true(status_has(f, "\"concerns\":[]"));
+}
+
 /* A reload takes all of a good file, nothing of a bad one, and says what is wrong with it. */
 static void test_reload(void **state)
 {
@@ -538,6 +585,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_restarted_domain_is_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_operators_pin_stands, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_concerns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 	};

@@ -640,12 +640,84 @@ static void test_bye(_unused_ void **state)
 	assert_int_equal(parse(NEWER, &message), -EBADMSG);
 }
 
+/* -- NOTICE -- */
+
+static void test_notice(_unused_ void **state)
+{
+	struct message_notice notice = {.concerns = NOTICE_KNOWN};
+	uint8_t buffer[NOTICE_FRAME_MAX + FRAME_HEADER];
+	struct message message;
+	int n;
+
+	n = notice_put(buffer, sizeof(buffer), &notice);
+	assert_int_equal(n, FRAME_HEADER + 8);
+	draft_frame(buffer, n);
+	assert_int_equal(parse(PROTO_MINOR, &message), 0);
+	assert_int_equal(message.type, MESSAGE_NOTICE);
+	assert_int_equal(message.notice.concerns, NOTICE_KNOWN);
+	assert_string_equal(message.notice.scheduler, "");
+	assert_int_equal(notice_put(buffer, (size_t)n - 1, &notice), -ENOBUFS);
+
+	memset(notice.scheduler, 's', PROTO_TEXT_MAX);
+	n = notice_put(buffer, sizeof(buffer), &notice);
+	assert_true(n <= (int)NOTICE_FRAME_MAX);
+	draft_frame(buffer, n);
+	assert_int_equal(parse(PROTO_MINOR, &message), 0);
+	assert_string_equal(message.notice.scheduler, notice.scheduler);
+	for (size_t size = 0; size < (size_t)n; size++)
+		assert_int_equal(notice_put(buffer, size, &notice), -ENOBUFS);
+}
+
+/* Fields in any order, doubled, missing, cut, out of range, unknown. */
+static void test_notice_fields(_unused_ void **state)
+{
+	static const struct {
+		const char *fields;
+		int equal, newer;
+	} rows[] = {
+		{"01 00 04 00 00 00 00 00", 0, 0},
+		{"01 00 04 00 7f 00 00 00", 0, 0},
+		{"02 00 01 00 61 01 00 04 00 01 00 00 00", 0, 0},
+		{"01 00 04 00 01 00 00 00 02 00 00 00", 0, 0},
+		{"01 00 04 00 80 00 00 00", -EBADMSG, 0}, /* a bit that nobody has yet */
+		{"01 00 04 00 00 00 00 80", -EBADMSG, 0},
+		{"01 00 04 00 00 00 00 00 03 00 01 00 00", -EBADMSG, 0},
+		{"01 00 04 00 00 00 00 00 21 00 04 00 00 00 00 00", -EBADMSG, 0},
+		{"", -EBADMSG, -EBADMSG}, /* CONCERNS is required */
+		{"02 00 01 00 61", -EBADMSG, -EBADMSG},
+		{"03 00 00 00", -EBADMSG, -EBADMSG},
+		{"01 00 04 00 00 00 00 00 01 00 04 00 00 00 00 00", -EBADMSG, -EBADMSG},
+		{"01 00 04 00 00 00 00 00 02 00 00 00 02 00 00 00", -EBADMSG, -EBADMSG},
+		{"01 00 03 00 00 00 00", -EBADMSG, -EBADMSG},
+		{"01 00 05 00 00 00 00 00 00", -EBADMSG, -EBADMSG},
+		{"01 00 04 00 00 00 00", -EBADMSG, -EBADMSG}, /* longer than what is left */
+		{"01 00 04 00 00 00 00 00 02", -EBADMSG, -EBADMSG}, /* part of a field's head */
+		{"01 00 04 00 00 00 00 00 02 00 01 00 1b", -EBADMSG, -EBADMSG},
+		{"01 00 04 00 00 00 00 00 02 00 01 00 00", -EBADMSG, -EBADMSG},
+		{"01 00 04 00 00 00 00 00 03 00 01 00", -EBADMSG, -EBADMSG},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct message message;
+		int r;
+
+		draft_hex(MESSAGE_NOTICE, rows[i].fields);
+		r = parse(PROTO_MINOR, &message);
+		EXPECT(r == rows[i].equal, "row %zu gave %d", i, r);
+		r = parse(NEWER, &message);
+		EXPECT(r == rows[i].newer, "row %zu gave %d of a newer version", i, r);
+		EXPECT(r < 0 || !(message.notice.concerns & ~NOTICE_KNOWN),
+		       "row %zu: a bit that isn't known was kept", i);
+		EXPECT(parse(1, &message) == -EBADMSG, "row %zu: version 0.1 has no NOTICE", i);
+	}
+}
+
 static void test_unknown_types(_unused_ void **state)
 {
 	struct message message;
 
 	for (unsigned type = 0; type < 256; type++) {
-		if (type >= MESSAGE_HELLO && type <= MESSAGE_BYE)
+		if (type >= MESSAGE_HELLO && type <= MESSAGE_NOTICE)
 			continue;
 		draft_hex((uint8_t)type, "01 02 03");
 		assert_int_equal(parse(PROTO_MINOR, &message), -EBADMSG);
@@ -659,7 +731,8 @@ static void test_names(_unused_ void **state)
 	assert_string_equal(message_type_name(MESSAGE_HELLO), "HELLO");
 	assert_string_equal(message_type_name(MESSAGE_BYE), "BYE");
 	assert_string_equal(message_type_name(0), "unknown");
-	assert_string_equal(message_type_name(6), "unknown");
+	assert_string_equal(message_type_name(MESSAGE_NOTICE), "NOTICE");
+	assert_string_equal(message_type_name(7), "unknown");
 	assert_string_equal(message_type_name(UINT32_MAX), "unknown");
 	assert_string_equal(bye_code_name(BYE_SHUTDOWN), "shutdown");
 	assert_string_equal(bye_code_name(BYE_FLOOD), "flood");
@@ -671,6 +744,9 @@ static void test_names(_unused_ void **state)
 	assert_string_equal(hello_cpufreq_name(CPUFREQ_NONE), "none");
 	assert_string_equal(hello_cpufreq_name(CPUFREQ_OFF), "off");
 	assert_string_equal(hello_cpufreq_name(4), "unknown");
+	assert_string_equal(notice_concern_name(NOTICE_SCHED_EXT), "sched_ext");
+	assert_string_equal(notice_concern_name(NOTICE_NO_SCHEDSTAT), "no_schedstat");
+	assert_string_equal(notice_concern_name(7), "unknown");
 }
 
 /* No payload of any type and length makes the parser read outside of it (ASan watches), or yields a
@@ -682,7 +758,7 @@ static void test_random_payloads(_unused_ void **state)
 	for (unsigned round = 0; round < 200000; round++) {
 		size_t n = test_random(&seed) % 160;
 		_cleanup_free_ uint8_t *bytes = malloc(MAX(n, 1U));
-		struct frame frame = {.type = (uint8_t)(test_random(&seed) % 7), .payload = bytes,
+		struct frame frame = {.type = (uint8_t)(test_random(&seed) % 8), .payload = bytes,
 				      .size = n};
 		struct message message;
 
@@ -693,7 +769,7 @@ static void test_random_payloads(_unused_ void **state)
 			put_u16(bytes + 6, 24);
 		}
 		(void)hello_parse(&frame, &hello);
-		if (message_parse(&frame, (uint8_t)(round % 3), &message) < 0 ||
+		if (message_parse(&frame, (uint8_t)(round % 4), &message) < 0 ||
 		    message.type != MESSAGE_REPORT)
 			continue;
 		for (unsigned i = 0; i < message.report.n_vcpus; i++) {
@@ -726,6 +802,8 @@ int main(void)
 		cmocka_unit_test(test_feedback_limits),
 		cmocka_unit_test(test_ping),
 		cmocka_unit_test(test_bye),
+		cmocka_unit_test(test_notice),
+		cmocka_unit_test(test_notice_fields),
 		cmocka_unit_test(test_unknown_types),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_random_payloads),

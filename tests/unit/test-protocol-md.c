@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* proto/PROTOCOL.md against the code. Its examples are cut out of the file and decoded; each line must
- * be the field, with the width and the value, that the code finds there; written again they are the
- * same bytes. Its tables of offsets must add up. */
+/* proto/PROTOCOL.md against the code. Its examples are cut out of the file and decoded; each line
+ * must be the field, with the width and the value, that the code finds there; written again they
+ * are the same bytes. Its tables of offsets must add up. */
 #include "tests/unit/test.h"
 
 #include "proto/message.h"
@@ -88,7 +88,8 @@ static void expect(struct example *example, size_t size, const char *format, ...
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	EXPECT(example->at < example->n_lines, "example %u ends before '%s'", example->number, text);
+	EXPECT(example->at < example->n_lines, "example %u ends before '%s'", example->number,
+	       text);
 	EXPECT(strcmp(line->text, text) == 0, "example %u line %zu: '%s', but it is '%s'",
 	       example->number, example->at + 1, line->text, text);
 	EXPECT(line->size == size, "example %u line %zu: %zu bytes, but '%s' has %zu",
@@ -137,7 +138,8 @@ static int check_hello(struct example *example, const struct frame *frame, uint8
 		expect_tag(example, 4, 16);
 		const uint8_t *id = hello.boot_id;
 		expect(example, 16,
-		       "boot_id = %02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		       "boot_id = "
+		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
 		       id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9], id[10],
 		       id[11], id[12], id[13], id[14], id[15]);
 	}
@@ -203,6 +205,18 @@ static int check_feedback(struct example *example, const struct message_feedback
 	return feedback_put(again, FRAME_MAX, feedback->sequence, vcpu, feedback->n_vcpus);
 }
 
+static int check_notice(struct example *example, const struct message_notice *notice,
+			uint8_t *again)
+{
+	expect_tag(example, NOTICE_FIELD_CONCERNS, 4);
+	expect_number(example, 4, "concerns", notice->concerns);
+	if (*notice->scheduler) {
+		expect_tag(example, NOTICE_FIELD_SCHEDULER, strlen(notice->scheduler));
+		expect(example, strlen(notice->scheduler), "scheduler = %s", notice->scheduler);
+	}
+	return notice_put(again, FRAME_MAX, notice);
+}
+
 static int check_message(struct example *example, const struct frame *frame, uint8_t *again)
 {
 	struct message message;
@@ -218,6 +232,8 @@ static int check_message(struct example *example, const struct frame *frame, uin
 	case MESSAGE_PING:
 		expect_number(example, 8, "stamp_usec", message.ping.stamp_usec);
 		return ping_put(again, FRAME_MAX, message.ping.stamp_usec);
+	case MESSAGE_NOTICE:
+		return check_notice(example, &message.notice, again);
 	default:
 		expect_number(example, 2, "code", message.bye.code);
 		expect_number(example, 2, "reserved", 0);
@@ -247,7 +263,7 @@ static void test_examples(_unused_ void **state)
 	static uint8_t bytes[FRAME_MAX], again[FRAME_MAX];
 	static struct example example;
 	const char *cursor = document;
-	unsigned of_type[MESSAGE_BYE + 1] = {};
+	unsigned of_type[MESSAGE_NOTICE + 1] = {};
 
 	frame_decoder_init(&decoder);
 	while (next_example(&cursor, &example)) {
@@ -257,8 +273,7 @@ static void test_examples(_unused_ void **state)
 
 		EXPECT(frame_decoder_next(&decoder, &frame) == 1, "example %u is no whole frame",
 		       example.number);
-		EXPECT(!frame_decoder_is_partial(&decoder), "example %u has more",
-		       example.number);
+		EXPECT(!frame_decoder_is_partial(&decoder), "example %u has more", example.number);
 		expect(&example, 2, "magic = 0x4656");
 		expect_number(&example, 1, "type", frame.type);
 		expect_number(&example, 1, "reserved", 0);
@@ -267,7 +282,7 @@ static void test_examples(_unused_ void **state)
 		EXPECT(example.at == example.n_lines, "example %u has more lines", example.number);
 		EXPECT(n == (int)size && memcmp(bytes, again, size) == 0,
 		       "example %u is written in other bytes", example.number);
-		assert_true(frame.type <= MESSAGE_BYE);
+		assert_true(frame.type <= MESSAGE_NOTICE);
 		of_type[frame.type]++;
 	}
 	assert_int_equal(of_type[MESSAGE_HELLO], 2);
@@ -275,6 +290,7 @@ static void test_examples(_unused_ void **state)
 	assert_int_equal(of_type[MESSAGE_FEEDBACK], 1);
 	assert_int_equal(of_type[MESSAGE_PING], 1);
 	assert_int_equal(of_type[MESSAGE_BYE], 1);
+	assert_int_equal(of_type[MESSAGE_NOTICE], 1);
 }
 
 static unsigned width_of(const char *type)
@@ -291,12 +307,18 @@ static unsigned width_of(const char *type)
 	return 0;
 }
 
-/* Rows "| offset | type | `field` |": each begins where the one before ends; the sizes of all tables, in
- * order, are those of the code. */
+/* Rows "| offset | type | `field` |": each begins where the one before ends; the sizes of all
+ * tables, in order, are those of the code. */
 static void test_tables(_unused_ void **state)
 {
-	static const unsigned sizes[] = {FRAME_HEADER, 4, REPORT_FIXED, REPORT_RECORD,
-					 FEEDBACK_FIXED, FEEDBACK_RECORD, 8, 4};
+	static const unsigned sizes[] = {FRAME_HEADER,
+					 4,
+					 REPORT_FIXED,
+					 REPORT_RECORD,
+					 FEEDBACK_FIXED,
+					 FEEDBACK_RECORD,
+					 8,
+					 4};
 	size_t n_tables = 0;
 	unsigned end = 0;
 	char *copy = strdup(document), *state_ptr = NULL;
@@ -345,8 +367,12 @@ static void test_figures(_unused_ void **state)
 		snprintf(text, sizeof(text), "\n| %u | %s |", code, bye_code_name(code));
 		EXPECT(strstr(document, text), "%s", text);
 	}
-	for (unsigned type = MESSAGE_HELLO; type <= MESSAGE_BYE; type++) {
+	for (unsigned type = MESSAGE_HELLO; type <= MESSAGE_NOTICE; type++) {
 		snprintf(text, sizeof(text), "\n| %u | %s |", type, message_type_name(type));
+		EXPECT(strstr(document, text), "%s", text);
+	}
+	for (unsigned bit = 0; NOTICE_KNOWN >> bit; bit++) {
+		snprintf(text, sizeof(text), "\n| %u | %s |", bit, notice_concern_name(bit));
 		EXPECT(strstr(document, text), "%s", text);
 	}
 }
