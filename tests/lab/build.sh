@@ -10,8 +10,6 @@ LAB_BUILD=$LAB_STATE/build
 LAB_STAGE=$LAB_STATE/stage
 LAB_USER=nobody
 
-have_project() { [[ -f $LAB_TOP/configure.ac ]]; }
-
 # as_nobody COMMAND...: no rights, no network
 as_nobody() {
     unshare -n setpriv --reuid="$LAB_USER" --regid=nogroup --clear-groups --no-new-privs \
@@ -76,6 +74,7 @@ build_check_counts() {
 # What make install made, into the running host VM.
 project_install() {
     host_unpack "$LAB_STAGE"
+    floor_of_install
     host_run 'systemctl daemon-reload && { systemctl reload dbus || true; }'
 }
 

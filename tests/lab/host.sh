@@ -12,6 +12,15 @@ HOST_CPU=max,vendor=GenuineIntel,family=6,model=58,stepping=9,-avx,-avx2,-erms,-
 HOST_CPUS=4
 HOST_MEMORY=4096
 
+# LAB_HOST: which of them. "uclamp" has the newest stock kernel, "6.1" has Debian 12's own, without uclamp.
+export LAB_HOSTS='uclamp 6.1'
+LAB_HOST=${LAB_HOST:-${VMFREQ_LAB_HOST:-uclamp}}
+export LAB_HOST
+
+host_kernel() { [[ $LAB_HOST == uclamp ]] && echo vmlinux || echo "vmlinuz-$LAB_HOST"; }
+
+host_has_uclamp() { [[ $LAB_HOST == uclamp ]]; }
+
 host_ssh() {
     local -
     set +x # a scenario's trace shows the call; ssh's own options are noise
@@ -47,11 +56,11 @@ free_port() {
 }
 
 host_boot() {
-    local image pid port tries guest extra=()
+    local image pid port tries guest console=$LAB_LOG/host-console-$LAB_HOST.log extra=()
     image=$(<"$LAB_RUN/image")
     host_end
     # what a first try printed is what explains it
-    [[ ! -s $LAB_LOG/host-console.log ]] || mv "$LAB_LOG/host-console.log" "$LAB_LOG/host-console-before.log"
+    [[ ! -s $console ]] || mv "$console" "${console%.log}-before.log"
     port=$(free_port)
     echo "$port" >"$LAB_RUN/port"
     guest=$LAB_CACHE/guest-$(guest_hash)
@@ -63,19 +72,19 @@ host_boot() {
     # a session of its own: it outlives this step, and a Ctrl-C at the terminal is the lab's to handle
     setsid qemu-system-x86_64 -name vmfreq-host -nodefaults -no-user-config -display none \
         -M q35 -accel "$LAB_ACCEL" -cpu "$HOST_CPU" -smp "$HOST_CPUS" -m "$HOST_MEMORY" \
-        -acpitable "file=$image/ssdt$HOST_CPUS.aml" -serial "file:$LAB_LOG/host-console.log" \
-        -kernel "$image/vmlinux" \
+        -acpitable "file=$image/ssdt$HOST_CPUS.aml" -serial "file:$console" \
+        -kernel "$image/$(host_kernel)" \
         -append "console=ttyS0 root=/dev/nvme0n1 rw net.ifnames=0 systemd.getty_auto=0 mitigations=off nokaslr \
 no_timer_check audit=0 apparmor=0 tsc=reliable lpj=5000000 cryptomgr.notests init_on_alloc=0" \
         -drive "file=$image/host.img,format=raw,if=none,id=root,snapshot=on,cache=unsafe" \
         -device nvme,drive=root,serial=root \
         -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" -device virtio-net-pci,netdev=net,romfile= "${extra[@]}" \
-        >"$LAB_LOG/host-qemu.log" 2>&1 </dev/null 8>&- 9>&- &
+        >"$LAB_LOG/host-qemu-$LAB_HOST.log" 2>&1 </dev/null 8>&- 9>&- &
     pid=$!
     remember_pid host "$pid"
     for ((tries = 0; tries < 500; tries++)); do
-        kill -0 "$pid" 2>/dev/null || die "QEMU ended: $(tail -n 2 "$LAB_LOG/host-qemu.log")"
-        if grep -q 'OpenBSD Secure Shell server' "$LAB_LOG/host-console.log" 2>/dev/null && host_run true 2>/dev/null; then
+        kill -0 "$pid" 2>/dev/null || die "QEMU ended: $(tail -n 2 "$LAB_LOG/host-qemu-$LAB_HOST.log")"
+        if grep -q 'OpenBSD Secure Shell server' "$console" 2>/dev/null && host_run true 2>/dev/null; then
             note "Linux $(host_run 'uname -r')"
             return
         fi

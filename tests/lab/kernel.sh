@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A stock kernel that has uclamp: the newest cloud-amd64 of trixie-backports, unpacked, never installed.
+# Two stock kernels, unpacked, never installed: one that has uclamp (the newest cloud-amd64 of trixie-backports), and Debian
+# 12's own 6.1, which has not.
 
 # Prints the version that the index has now, as in "7.3.4+deb13-cloud-amd64".
 kernel_resolve() {
@@ -23,22 +24,18 @@ kernel_uncompress() {
         status=none | zstd -dcq
 }
 
-# cache/kernel-HASH: usr/lib/modules/VERSION and `version`; its path goes to run/kernel
-kernel_fetch() {
-    local version dir unpacked
-    version=$(kernel_resolve)
-    [[ -n $version ]] || die "no cloud kernel in the index of trixie-backports"
-    private_apt kernel
-    dir=$LAB_CACHE/kernel-$(hash_of "$LAB_DIR/kernel.sh" \
-        "$(versions_of kernel "linux-binary-$version" "linux-modules-$version" "linux-base-$version")")
-    if [[ -d $dir ]]; then
-        note "$version (cached)"
-    else
+# kernel_unpack NAME SUITE VERSION PACKAGE...: cache/NAME-HASH with what is in the packages (of the private index SUITE), and
+# `version`; its path goes to run/NAME
+kernel_unpack() {
+    local name=$1 suite=$2 version=$3 dir unpacked
+    shift 3
+    private_apt "$suite"
+    dir=$LAB_CACHE/$name-$(hash_of "$LAB_DIR/kernel.sh" "$(versions_of "$suite" "$@")")
+    if [[ ! -d $dir ]]; then
         unpacked=$(mktemp -d "$LAB_CACHE/tmp.XXXXXX")
         (
             cd "$unpacked" || exit
-            # linux-base has the lists of what is built in and the configuration
-            apt-get "${APT[@]}" download "linux-binary-$version" "linux-modules-$version" "linux-base-$version"
+            apt-get "${APT[@]}" download "$@"
             for package in *.deb; do
                 dpkg-deb -x "$package" .
             done
@@ -47,9 +44,21 @@ kernel_fetch() {
         echo "$version" >"$unpacked/version"
         chmod 755 "$unpacked"
         mv "$unpacked" "$dir"
-        note "$version"
     fi
     touch "$dir"
-    keep_newest kernel
-    echo "$dir" >"$LAB_RUN/kernel"
+    keep_newest "$name"
+    echo "$dir" >"$LAB_RUN/$name"
+}
+
+kernel_fetch() {
+    local version old
+    version=$(kernel_resolve)
+    [[ -n $version ]] || die "no cloud kernel in the index of trixie-backports"
+    # linux-base has the lists of what is built in and the configuration
+    kernel_unpack kernel kernel "$version" "linux-binary-$version" "linux-modules-$version" "linux-base-$version"
+    private_update bookworm >&2
+    old=$(apt-cache "${APT[@]}" depends linux-image-cloud-amd64 | sed -n 's/.*Depends: linux-image-//p' | head -n 1)
+    [[ $old == 6.1.* ]] || die "no 6.1 cloud kernel in the index of bookworm"
+    kernel_unpack oldkernel bookworm "$old" "linux-image-$old"
+    note "$version, $old"
 }

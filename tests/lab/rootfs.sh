@@ -6,16 +6,17 @@
 
 # What the image and the guest's initramfs are made of.
 rootfs_hash() {
-    local packages kernel
+    local packages kernel oldkernel
     kernel=$(<"$LAB_RUN/kernel")
+    oldkernel=$(<"$LAB_RUN/oldkernel")
     packages=$(packages_in host.packages)
     private_update bookworm >&2
     # shellcheck disable=SC2086
     hash_of "$LAB_DIR/rootfs.sh" "$LAB_DIR/ssdt.sh" "$LAB_DIR"/{agent,guestctl,load,vsockcat}.c "$LAB_DIR/lists/host.preferences" \
-        "${kernel##*/}" "$(versions_of bookworm $packages)" "$(sha256sum </bin/busybox)"
+        "${kernel##*/}" "${oldkernel##*/}" "$(versions_of bookworm $packages)" "$(sha256sum </bin/busybox)"
 }
 
-# cache/image-HASH: host.img, vmlinux, ssdt.aml, key; its path goes to run/image
+# cache/image-HASH: host.img, a kernel for each LAB_HOST, ssdt.aml, key; its path goes to run/image
 rootfs_make() {
     local dir work root programs kernel
     dir=$LAB_CACHE/image-$(rootfs_hash)
@@ -48,12 +49,13 @@ rootfs_debootstrap() {
     local root=$1 packages
     packages=$(packages_in host.packages)
     sources_bookworm >"$root.list"
+    # It has dash write to descriptors that are free, and dash knows none above 9: leave it some.
     mmdebstrap --variant=minbase --include="${packages// /,}" \
         --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
         --aptopt="Dir::Etc::Preferences \"$LAB_DIR/lists/host.preferences\"" --dpkgopt=force-unsafe-io \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
-        bookworm "$root" "$root.list"
+        bookworm "$root" "$root.list" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
     rm -f "$root.list"
 }
 
@@ -67,9 +69,11 @@ rootfs_programs() {
 }
 
 rootfs_kernel() {
-    local kernel
+    local kernel oldkernel
     kernel=$(<"$LAB_RUN/kernel")
+    oldkernel=$(<"$LAB_RUN/oldkernel")
     kernel_uncompress "$kernel/usr/lib/modules/$(<"$kernel/version")/vmlinuz" >"$1/vmlinux"
+    cp "$oldkernel/boot/vmlinuz-$(<"$oldkernel/version")" "$1/vmlinuz-6.1"
     for cpus in 2 4; do
         "$LAB_DIR/ssdt.sh" "$cpus" >"$1/ssdt$cpus.asl"
         iasl -p "$1/ssdt$cpus" "$1/ssdt$cpus.asl"
@@ -87,6 +91,9 @@ rootfs_settle() {
     cp -a "$kernel/usr/lib/modules/$version" "$root/lib/modules/"
     rm -f "$root/lib/modules/$version/vmlinuz"
     depmod -b "$root" "$version"
+    kernel=$(<"$LAB_RUN/oldkernel")
+    cp -a "$kernel/lib/modules/$(<"$kernel/version")" "$root/lib/modules/"
+    depmod -b "$root" "$(<"$kernel/version")"
     printf '%s\n' acpi-cpufreq vhost_vsock vsock_loopback virtio_net >"$root/etc/modules-load.d/lab.conf"
 
     # libvirtd and the daemons under test are started by the lab, the rest isn't wanted

@@ -5,6 +5,7 @@
 #
 #   # what: one line for the reader        # limit: seconds
 #   # order: a number, 50 unless given     # full: yes   (only with --full)
+#   # hosts: uclamp                        (only on these of LAB_HOSTS; on each unless given)
 #
 # and defines scenario(), and cleanup() if it leaves something behind: cleanup always runs. Each runs in a process of its
 # own with errexit on, and ends by its end (passed), by fail or skip, or by running out of time.
@@ -52,6 +53,16 @@ eventually() {
 
 # ---- the runner
 
+# scenario_is_for HOST NAME
+scenario_is_for() {
+    local hosts
+    hosts=$(scenario_field "$2" hosts)
+    [[ " ${hosts:-$LAB_HOSTS} " == *" $1 "* ]]
+}
+
+# What a scenario is called in the log, and its files: NAME, or NAME@HOST on another than the first.
+scenario_label() { if host_has_uclamp; then echo "$1"; else echo "$1@$LAB_HOST"; fi; }
+
 scenario_field() { sed -n "s/^# $2: *//p" "$LAB_DIR/scenarios/$1.sh" | head -n 1; }
 
 scenario_names() {
@@ -74,22 +85,24 @@ scenario_part() {
 }
 
 scenario_clean() {
-    in_time 60 scenario_part "$1" cleanup >>"$LAB_LOG/$1.log" 2>&1 || say "$(printf '%-18s its cleanup failed' "$1")"
+    in_time 60 scenario_part "$1" cleanup >>"$LAB_LOG/$STEP.log" 2>&1 || say "$(printf '%-18s its cleanup failed' "$STEP")"
 }
 
 # scenario_run NAME: says how it went; 0 passed, 77 skipped, 1 failed
 scenario_run() {
-    local name=$1 limit status attempt started reason figures
-    local -x STEP=$1
-    limit=$(scenario_field "$name" limit)
+    local scenario=$1 name limit status attempt started reason figures
+    local -x STEP
+    name=$(scenario_label "$1")
+    STEP=$name
+    limit=$(scenario_field "$scenario" limit)
     for attempt in 1 2; do
         started=$EPOCHREALTIME
         : >"$LAB_RUN/$name.note"
         : >"$LAB_RUN/$name.measured"
         echo "==== attempt $attempt" >>"$LAB_LOG/$name.log"
         status=0
-        in_time "$limit" scenario_part "$name" scenario >>"$LAB_LOG/$name.log" 2>&1 || status=$?
-        scenario_clean "$name"
+        in_time "$limit" scenario_part "$scenario" scenario >>"$LAB_LOG/$name.log" 2>&1 || status=$?
+        scenario_clean "$scenario"
         reason=$(<"$LAB_RUN/$name.note")
         figures=$(<"$LAB_RUN/$name.measured")
         case $status in
@@ -114,8 +127,54 @@ scenario_run() {
 
 # ---- the command
 
+# The lab's second host and those after it, with the guest that the first has saved.
+lab_next_host() {
+    step host-end 30 host_end || return
+    step "host-boot@$LAB_HOST" 90 host_boot || return
+    step "guest@$LAB_HOST" 300 guest_start || return
+    step "host-install@$LAB_HOST" 60 project_install || return
+    step "guest-install@$LAB_HOST" 120 project_install_guest
+}
+
+# scenarios_run NAME...: those that are for LAB_HOST; adds to PASSED, FAILED and SKIPPED
+scenarios_run() {
+    local name status
+    for name in "$@"; do
+        scenario_is_for "$LAB_HOST" "$name" || continue
+        if [[ $(scenario_field "$name" full) == yes && -z $VMFREQ_LAB_FULL ]]; then
+            say "$(printf '%-18s skipped: only with --full' "$(scenario_label "$name")")"
+            SKIPPED=$((SKIPPED + 1))
+            continue
+        fi
+        scenario_run "$name" && status=0 || status=$?
+        case $status in
+            0) PASSED=$((PASSED + 1)) ;;
+            77) SKIPPED=$((SKIPPED + 1)) ;;
+            *) FAILED=$((FAILED + 1)) ;;
+        esac
+    done
+}
+
+# count_for HOST NAME...: how many of them are for it
+count_for() {
+    local host=$1 name count=0
+    shift
+    for name in "$@"; do
+        scenario_is_for "$host" "$name" && count=$((count + 1))
+    done
+    echo "$count"
+}
+
+test_list() {
+    local name
+    scenario_names | while read -r name; do
+        printf '%-18s %-10s %s\n' "$name" "$(scenario_field "$name" hosts)" "$(scenario_field "$name" what)"
+    done
+}
+
 cmd_test() {
-    local name status full='' selected=() passed=0 failed=0 skipped=0 only=
+    local status hosts=$LAB_HOSTS selected=() only='' first
+    PASSED=0 FAILED=0 SKIPPED=0 VMFREQ_LAB_FULL=
     while (($# > 0)); do
         case $1 in
             --only)
@@ -124,11 +183,14 @@ cmd_test() {
                 only=yes
                 shift
                 ;;
-            --full) full=yes ;;
+            --host)
+                [[ " $LAB_HOSTS " == *" ${2:-?} "* ]] || die "--host: one of $LAB_HOSTS"
+                hosts=$2
+                shift
+                ;;
+            --full) VMFREQ_LAB_FULL=yes ;;
             --list)
-                scenario_names | while read -r name; do
-                    printf '%-18s %s\n' "$name" "$(scenario_field "$name" what)"
-                done
+                test_list
                 return
                 ;;
             *) die "test: what is '$1'?" ;;
@@ -136,61 +198,58 @@ cmd_test() {
         shift
     done
     [[ -n $only ]] || mapfile -t selected < <(scenario_names)
-    export VMFREQ_LAB_FULL=$full
+    export VMFREQ_LAB_FULL
+    first=${hosts%% *}
+    LAB_HOST=$first
 
     lab_begin
     if ! lab_up; then
-        finish 0 "${#selected[@]}" 0 "the lab could not be brought up, so no scenario ran"
+        finish "$(count_for "$LAB_HOST" "${selected[@]}")" "the lab could not be brought up, so no scenario ran"
     fi
-    if ! have_project; then
-        say "no configure.ac yet: no make check, and scenarios that need vmfreq skip"
-    elif ! step_join build; then
-        finish 0 $((${#selected[@]} + 1)) 0 "vmfreq could not be built"
+    if ! step_join build; then
+        finish 1 "vmfreq could not be built"
     elif [[ -z $only ]]; then
         step_start check 240 build_check
     fi
-    if have_project && ! step host-install 60 project_install; then
-        finish 0 "${#selected[@]}" 0 "vmfreq could not be installed"
+    if ! step host-install 60 project_install; then
+        finish 1 "vmfreq could not be installed"
     fi
-    if [[ -z $only ]] && have_project; then
+    if [[ -z $only ]]; then
         step_join check && status=0 || status=1
-        read -r passed failed skipped < <(build_check_counts)
-        failed=$((failed > status ? failed : status))
+        read -r PASSED FAILED SKIPPED < <(build_check_counts)
+        FAILED=$((FAILED > status ? FAILED : status))
     fi
     if ! step_join guest; then
-        finish "$passed" $((failed + ${#selected[@]})) "$skipped" "the guest could not be started, so no scenario ran"
+        finish "$(count_for "$LAB_HOST" "${selected[@]}")" "the guest could not be started, so no scenario ran"
     fi
-    if [[ -z $only ]] && step guest-save 90 guest_save; then
+    if [[ -z $only || $hosts == *' '* ]] && step guest-save 90 guest_save; then
         step guest-keep 90 guest_keep || say "it will be booted again the next time"
     fi
-    if have_project && ! step guest-install 120 project_install_guest; then
-        finish "$passed" $((failed + ${#selected[@]})) "$skipped" "guestd could not be put into the guest"
+    if ! step guest-install 120 project_install_guest; then
+        finish "$(count_for "$LAB_HOST" "${selected[@]}")" "guestd could not be put into the guest"
     fi
 
-    for name in "${selected[@]}"; do
-        if [[ $(scenario_field "$name" full) == yes && -z $full ]]; then
-            say "$(printf '%-18s skipped: only with --full' "$name")"
-            skipped=$((skipped + 1))
+    for LAB_HOST in $hosts; do
+        (($(count_for "$LAB_HOST" "${selected[@]}") > 0)) || continue
+        if [[ $LAB_HOST != "$first" ]] && ! lab_next_host; then
+            FAILED=$((FAILED + $(count_for "$LAB_HOST" "${selected[@]}")))
+            say "the host VM with Linux $LAB_HOST could not be brought up, so none of its scenarios ran"
             continue
         fi
-        scenario_run "$name" && status=0 || status=$?
-        case $status in
-            0) passed=$((passed + 1)) ;;
-            77) skipped=$((skipped + 1)) ;;
-            *) failed=$((failed + 1)) ;;
-        esac
+        scenarios_run "${selected[@]}"
     done
-    finish "$passed" "$failed" "$skipped" ''
+    finish 0 ''
 }
 
-# finish PASSED FAILED SKIPPED WHY: the closing line
+# finish FAILED WHY: the closing line, with what failed for a reason that is not a scenario's own
 finish() {
-    [[ -z $4 ]] || say "$4"
+    FAILED=$((FAILED + $1))
+    [[ -z $2 ]] || say "$2"
     if [[ -s $LAB_RUN/second-try ]]; then
         say "passed only on the second try: $(xargs <"$LAB_RUN/second-try")"
     fi
-    (($2 == 0)) || show_logs
-    echo "$1 passed, $2 failed, $3 skipped"
-    (($2 == 0)) && exit 0
+    ((FAILED == 0)) || show_logs
+    echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+    ((FAILED == 0)) && exit 0
     exit 1
 }

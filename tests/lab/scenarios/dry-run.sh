@@ -12,7 +12,7 @@ scenario() {
     load_start --cpus 1 --busy 20000
     eventually 20 "vCPU 1's floor is decided on" floor_decided 1 800
     sleep 1
-    equal "vCPU 1's effective uclamp.min" "$(effective_floor 1)" 0
+    equal "vCPU 1's floor" "$(effective_floor 1)" 0
     [[ $(listing) == "$before" ]] || fail "something was changed: $(diff <(echo "$before") <(listing))"
     load_stop
 }

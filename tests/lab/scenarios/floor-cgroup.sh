@@ -4,6 +4,7 @@
 # what: the same with actuator = cgroup, where each cgroup above caps the one below
 # limit: 120
 # order: 21
+# hosts: uclamp
 
 scenario() {
     floor_follows_load cgroup

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# what: load on guest vCPU 1 raises the effective uclamp.min of that thread alone, and it goes again (actuator = thread)
+# what: load on guest vCPU 1 raises the floor under that thread alone, and it goes again (uclamp by thread; scaling_min_freq)
 # limit: 120
 # order: 20
 
-scenario() { floor_follows_load thread; }
+scenario() { floor_follows_load "$(floor_means)"; }
 cleanup() { loop_cleanup; }

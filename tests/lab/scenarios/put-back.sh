@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# what: stop, and kill -9 then start and stop: every uclamp and cpuset value equals what it was before vmfreq started
+# what: stop, and kill -9 then start and stop: every uclamp, cpuset and scaling_min_freq equals what it was before vmfreq started
 # limit: 240
 # order: 50
 
@@ -12,13 +12,14 @@ same_listing() {
 }
 
 scenario() {
-    local before floor placement
-    for floor in thread cgroup; do
-        placement=affinity
-        if [[ $floor == cgroup ]]; then
+    local before pair floor placement pairs='thread,affinity cgroup,cgroup'
+    host_has_uclamp || pairs='cpufreq,affinity cpufreq,cgroup'
+    for pair in $pairs; do
+        floor=${pair%,*}
+        placement=${pair#*,}
+        if [[ $placement == cgroup ]]; then
             # the kernel doesn't let an empty cpuset be emptied again: give libvirt's cpusets something to hold
             host_run "virsh -q vcpupin $GUEST 0 0-3 && virsh -q vcpupin $GUEST 1 0-3"
-            placement=cgroup
         fi
         before=$(listing)
         loop_start "actuator = $floor" "placement = $placement" 'core_classes = 0-1 < 2-3'
