@@ -190,7 +190,7 @@ bool ratelimit_pass(struct ratelimit *limit, uint64_t now_usec, unsigned *ret_dr
 	return true;
 }
 
-void log_event_limited(struct ratelimit *limit, uint64_t now_usec, int level, const char *event,
+bool log_event_limited(struct ratelimit *limit, uint64_t now_usec, int level, const char *event,
 		       const struct log_fields *fields, const char *format, ...)
 {
 	char line[LINE_MAX_SIZE];
@@ -199,7 +199,7 @@ void log_event_limited(struct ratelimit *limit, uint64_t now_usec, int level, co
 	int n;
 
 	if (level > log_level || !ratelimit_pass(limit, now_usec, &dropped))
-		return;
+		return false;
 	va_start(args, format);
 	n = vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
@@ -207,4 +207,5 @@ void log_event_limited(struct ratelimit *limit, uint64_t now_usec, int level, co
 		snprintf(line + n, sizeof(line) - (size_t)n, " (%u lines before this were dropped)",
 			 dropped);
 	put_or_count(level, event, fields, line);
+	return true;
 }

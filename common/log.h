@@ -75,6 +75,7 @@ struct ratelimit {
  * passed. Pure. */
 bool ratelimit_pass(struct ratelimit *limit, uint64_t now_usec, unsigned *ret_dropped);
 
-/* log_event() if the limit lets it pass; the line then says how many before it were dropped. */
-void log_event_limited(struct ratelimit *limit, uint64_t now_usec, int level, const char *event,
+/* log_event() if the limit lets it pass, and whether it did; the line then says how many before it
+ * were dropped. */
+bool log_event_limited(struct ratelimit *limit, uint64_t now_usec, int level, const char *event,
 		       const struct log_fields *fields, const char *format, ...) _printf_(6, 7);

@@ -166,6 +166,7 @@ int actuator_new(int root_fd, const struct host_config *config, const struct top
 		r = open_ledger(actuator, ledger_path);
 	if (r < 0)
 		return r;
+	tally.damaged = (unsigned)ledger_damaged(actuator->ledger);
 	ledger_restore_all(actuator->ledger, &tally);
 	choose_floor(actuator, config, topology);
 	choose_cpus(actuator, config, topology);
@@ -197,6 +198,7 @@ int actuator_restore(int root_fd, const char *ledger_path, struct ledger_tally *
 	r = open_ledger(&actuator, ledger_path);
 	if (r < 0)
 		return r;
+	ret_tally->damaged = (unsigned)ledger_damaged(actuator.ledger);
 	ledger_restore_all(actuator.ledger, ret_tally);
 	ledger_close(actuator.ledger);
 	return 0;

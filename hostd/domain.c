@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "common/fault.h"
-#include "common/log.h"
 #include "common/macro.h"
 #include "hostd/cgroup.h"
 #include "hostd/concern.h"
@@ -52,6 +51,7 @@ static void forget_thread(struct domain *domain, struct vcpu *vcpu)
 	vcpu->placement = (struct placement_state){};
 	vcpu->retry_usec = 0;
 	vcpu->error = 0;
+	vcpu->error_logged = false;
 	vcpu->floor_is_theirs = vcpu->cpus_are_theirs = false;
 }
 
@@ -112,7 +112,6 @@ static int do_op(struct domain *domain, struct vcpu *vcpu, enum plan_op op,
 static void take_failure(struct domain *domain, unsigned i, int error, uint64_t now_usec)
 {
 	struct vcpu *vcpu = &domain->vcpus[i];
-	bool is_news = vcpu->error != error;
 
 	switch (fault_of(error)) {
 	case FAULT_GONE:
@@ -126,10 +125,25 @@ static void take_failure(struct domain *domain, unsigned i, int error, uint64_t 
 		vcpu->retry_usec = now_usec + RETRY_LONG_USEC;
 		break;
 	}
+	if (vcpu->error != error)
+		vcpu->error_logged |= log_event_limited(
+			&domain->write_log, now_usec, LOG_WARNING, EVENT_WRITE_FAILED,
+			LOG_DOMAIN(domain, .vcpu = &i, .reason = strerror(-error)),
+			"%s: vCPU %u (thread %d) can't be set: %s", domain->info.name, i,
+			(int)vcpu->thread.tid, strerror(-error));
 	vcpu->error = error;
-	if (is_news)
-		log_warning("%s: vCPU %u (thread %d) can't be set: %s", domain->info.name, i,
-			    (int)vcpu->thread.tid, strerror(-error));
+}
+
+static void take_success(struct domain *domain, unsigned i)
+{
+	struct vcpu *vcpu = &domain->vcpus[i];
+
+	vcpu->retry_usec = 0;
+	vcpu->error = 0;
+	if (vcpu->error_logged)
+		log_event(LOG_INFO, EVENT_WRITE_RECOVERED, LOG_DOMAIN(domain, .vcpu = &i),
+			  "%s: vCPU %u can be set again", domain->info.name, i);
+	vcpu->error_logged = false;
 }
 
 /* Writes what differs. Returns when there is more to do. */
@@ -157,8 +171,7 @@ static uint64_t run_plan(struct domain *domain, unsigned i, const struct plan_wa
 			return vcpu->retry_usec ? vcpu->retry_usec : domain->resolve_usec;
 		}
 		plan_done(&vcpu->have, want, order[k], now_usec);
-		vcpu->retry_usec = 0;
-		vcpu->error = 0;
+		take_success(domain, i);
 	}
 	return next_usec;
 }
@@ -190,6 +203,21 @@ static uint64_t run_vcpu(struct domain *domain, unsigned i, uint64_t now_usec)
 	return MIN(next_plan, MIN(next_floor, next_place));
 }
 
+/* The guest has not renewed its lease, or has again. The one is said only if the other was. */
+static void log_silence(struct domain *domain, bool silent, uint64_t now_usec)
+{
+	if (silent)
+		domain->silence_logged = log_event_limited(
+			&domain->silence_log, now_usec, LOG_INFO, EVENT_GUEST_SILENT,
+			LOG_DOMAIN(domain),
+			"%s: its guest is silent: paused, hung, or without CPU time",
+			domain->info.name);
+	else if (domain->silence_logged)
+		log_event(LOG_INFO, EVENT_GUEST_BACK, LOG_DOMAIN(domain),
+			  "%s: its guest reports again", domain->info.name);
+	domain->silence_logged &= silent;
+}
+
 /* Brings the whole domain to now and sets its timer. */
 static void run(struct domain *domain, uint64_t now_usec)
 {
@@ -197,7 +225,8 @@ static void run(struct domain *domain, uint64_t now_usec)
 
 	if (domain->session && now_usec >= domain->resolve_usec && !has_all_threads(domain))
 		resolve_threads(domain, now_usec);
-	demand_expire(&domain->demand, now_usec);
+	if (demand_expire(&domain->demand, now_usec))
+		log_silence(domain, true, now_usec);
 	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
 		uint64_t vcpu_next = run_vcpu(domain, i, now_usec);
 
@@ -328,10 +357,12 @@ int domain_greet(struct domain *domain, struct session *session, const struct me
 
 void domain_report(struct domain *domain, const struct message_report *report, uint64_t now_usec)
 {
-	bool was_busy = demand_any(&domain->demand);
+	bool was_busy = demand_any(&domain->demand), was_silent = domain->demand.lapsed;
 
 	demand_report(&domain->demand, report, domain->env->config->lease_max_usec, now_usec);
 	domain->reports++;
+	if (was_silent && !domain->demand.lapsed)
+		log_silence(domain, false, now_usec);
 	run(domain, now_usec);
 	if (!was_busy)
 		hasten_feedback(domain, now_usec);
@@ -340,15 +371,13 @@ void domain_report(struct domain *domain, const struct message_report *report, u
 /* A guest may change its mind as often as it likes, but doesn't fill the log with it. */
 static void log_concern(struct domain *domain, unsigned concern)
 {
-	unsigned dropped;
+	const char *text = concern_text(concern, domain->hello ? domain->hello->signal : 0);
+	bool is_there = domain->concerns & CONCERN_BIT(concern);
 
-	if (!ratelimit_pass(&domain->concern_log, now_of(domain), &dropped))
-		return;
-	if (domain->concerns & CONCERN_BIT(concern))
-		log_notice("%s: %s: %s", domain->info.name, concern_name(concern),
-			   concern_text(concern, domain->hello ? domain->hello->signal : 0));
-	else
-		log_info("%s: %s: this is over", domain->info.name, concern_name(concern));
+	log_event_limited(&domain->concern_log, now_of(domain), is_there ? LOG_NOTICE : LOG_INFO,
+			  is_there ? EVENT_CONCERN : EVENT_CONCERN_GONE,
+			  LOG_DOMAIN(domain, .reason = text), "%s: %s: %s%s", domain->info.name,
+			  concern_name(concern), is_there ? "" : "this is over: ", text);
 }
 
 void domain_set_concerns(struct domain *domain, uint64_t mask, uint64_t concerns)
@@ -375,6 +404,7 @@ void domain_silent(struct domain *domain)
 	free(domain->hello);
 	domain->hello = NULL;
 	domain->session = NULL;
+	domain->silence_logged = false;
 	demand_forget(&domain->demand);
 	sd_event_source_set_enabled(domain->feedback_timer, SD_EVENT_OFF);
 	run(domain, now_of(domain));
@@ -389,13 +419,17 @@ void domain_verify(struct domain *domain)
 
 		if (actuator_lost_floor(domain->env->actuator, &vcpu->actuated)) {
 			vcpu->floor_is_theirs = true;
-			log_notice("%s: somebody else has set the floor of vCPU %u: left alone",
-				   domain->info.name, i);
+			log_event(LOG_NOTICE, EVENT_FLOOR_TAKEN, LOG_DOMAIN(domain, .vcpu = &i),
+				  "%s: somebody else has set the floor of vCPU %u: left alone",
+				  domain->info.name, i);
 		}
 		if (actuator_lost_cpus(domain->env->actuator, &vcpu->actuated)) {
 			vcpu->cpus_are_theirs = true;
-			log_notice("%s: somebody else has set the CPUs of vCPU %u: left alone",
-				   domain->info.name, i);
+			log_event(LOG_NOTICE, EVENT_CPUS_TAKEN,
+				  LOG_DOMAIN(domain, .vcpu = &i,
+					     .reason = "they aren't what was set last"),
+				  "%s: somebody else has set the CPUs of vCPU %u: left alone",
+				  domain->info.name, i);
 		}
 	}
 }
@@ -411,8 +445,10 @@ static void yield_cpus(struct domain *domain, unsigned i)
 	actuator_release_cpus(domain->env->actuator, &vcpu->actuated);
 	vcpu->have.placed = false;
 	if (!vcpu->cpus_are_theirs)
-		log_notice("%s: vCPU %u was pinned by the operator: left alone from now on",
-			   domain->info.name, i);
+		log_event(LOG_NOTICE, EVENT_CPUS_TAKEN,
+			  LOG_DOMAIN(domain, .vcpu = &i, .reason = "it was pinned in libvirt"),
+			  "%s: vCPU %u was pinned by the operator: left alone from now on",
+			  domain->info.name, i);
 	vcpu->cpus_are_theirs = true;
 }
 
@@ -457,6 +493,9 @@ int domain_new(const struct domain_env *env, const struct inventory_domain *info
 	if (!domain)
 		return -ENOMEM;
 	domain->env = env;
+	domain->link_log = (struct ratelimit){.interval_usec = 30 * USEC_PER_SEC, .burst = 10};
+	domain->silence_log = domain->write_log =
+		(struct ratelimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 3};
 	domain->info = *info;
 	domain->info.vcpus = NULL;
 	domain->concern_log = (struct ratelimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 10};

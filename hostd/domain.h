@@ -45,6 +45,7 @@ struct vcpu {
 	unsigned pin_generation;
 	uint64_t retry_usec;       /* no writes before; 0: free to write */
 	int error;                 /* -errno of the last write that failed, 0 if none did */
+	bool error_logged;         /* so its end is, too */
 };
 
 struct domain {
@@ -63,8 +64,15 @@ struct domain {
 	struct message_hello *hello;  /* of the present session */
 	uint64_t concerns;            /* hostd/concern.h */
 	char scheduler[PROTO_TEXT_MAX + 1]; /* the guest's, with NOTICE_SCHED_EXT */
-	struct ratelimit concern_log;
+	bool silence_logged;
+	/* What the guest can cause to be logged, each kind by itself. */
+	struct ratelimit link_log, silence_log, write_log, concern_log;
 };
+
+/* The fields of an event that is about a domain, and more of them. */
+#define LOG_DOMAIN(domain_, ...)                                                                   \
+	LOG_FIELDS(.domain = (domain_)->info.name, .uuid = (domain_)->info.uuid,                   \
+		   .cid = (domain_)->info.cid, __VA_ARGS__)
 
 /* Begins to look after a domain that has appeared. */
 int domain_new(const struct domain_env *env, const struct inventory_domain *info,

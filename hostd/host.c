@@ -10,6 +10,7 @@
 
 #include "common/macro.h"
 #include "common/rootfs.h"
+#include "config.h"
 #include "hostd/listener.h"
 #include "hostd/status.h"
 
@@ -45,13 +46,16 @@ static int read_topology(struct host *host)
 	int r = topology_read(host->env.root_fd, &host->topology);
 
 	if (r < 0) {
-		log_error("the host's CPUs can't be read: %s", strerror(-r));
+		log_event(LOG_ERR, EVENT_START_FAILED,
+			  LOG_FIELDS(.reason = "the host's CPUs can't be read"),
+			  "the host's CPUs can't be read: %s", strerror(-r));
 		return r;
 	}
 	if (host->config.core_classes[0] != '\0' &&
 	    topology_declare(host->topology, host->config.core_classes, message, sizeof(message)) <
 		    0) {
-		log_error("core_classes: %s", message);
+		log_event(LOG_ERR, EVENT_START_FAILED, LOG_FIELDS(.reason = message),
+			  "core_classes: %s", message);
 		return -EINVAL;
 	}
 	host->env.topology = host->topology;
@@ -59,37 +63,82 @@ static int read_topology(struct host *host)
 	return freq_reader_new(host->env.root_fd, &host->env.freq);
 }
 
-static void log_tally(const struct ledger_tally *tally, const char *when)
+static const char *put_tally(char *text, size_t size, const struct ledger_tally *tally)
 {
-	if (tally->restored + tally->nearly + tally->theirs + tally->failed == 0)
-		return;
-	log_line(tally->failed ? LOG_ERR : LOG_INFO,
-		 "%s: %u settings put back, %u as near as the kernel allows, %u left to whoever "
-		 "changed them since, %u can't be put back",
-		 when, tally->restored, tally->nearly, tally->theirs, tally->failed);
+	snprintf(text, size,
+		 "%u settings put back, %u as near as the kernel allows, %u left to whoever "
+		 "changed them since, %u already gone, %u can't be put back",
+		 tally->restored, tally->nearly, tally->theirs, tally->gone, tally->failed);
+	return text;
+}
+
+void host_log_restored(const struct ledger_tally *tally)
+{
+	char text[192];
+
+	if (tally->damaged > 0) {
+		snprintf(text, sizeof(text), "%u lines", tally->damaged);
+		log_event(LOG_ERR, EVENT_LEDGER_DAMAGED, LOG_FIELDS(.reason = text),
+			  "the ledger is damaged: %s of it can't be used", text);
+	}
+	put_tally(text, sizeof(text), tally);
+	if (tally->failed > 0)
+		log_event(LOG_ERR, EVENT_RESTORE_FAILED, LOG_FIELDS(.reason = text),
+			  "left by an earlier run: %s", text);
+	else if (tally->restored + tally->nearly + tally->theirs > 0)
+		log_event(LOG_NOTICE, EVENT_RESTORED, LOG_FIELDS(.reason = text),
+			  "left by an earlier run: %s", text);
+}
+
+static void log_stopped(const struct ledger_tally *tally)
+{
+	char text[192];
+
+	put_tally(text, sizeof(text), tally);
+	if (tally->failed > 0)
+		log_event(LOG_ERR, EVENT_RESTORE_FAILED, LOG_FIELDS(.reason = text), "stopping: %s",
+			  text);
+	else
+		log_event(LOG_INFO, EVENT_STOPPED, LOG_FIELDS(.reason = text), "stopped: %s",
+			  tally->theirs > 0 ? text : "everything is as it was before");
+}
+
+/* What the actuator uses for floors, or for CPUs. */
+static void log_means(const char *what, bool has, const char *name, const char *why)
+{
+	char reason[256];
+
+	snprintf(reason, sizeof(reason), "%s: %s -- %s", what, name, why);
+	log_event(has ? LOG_INFO : LOG_NOTICE, has ? EVENT_MEANS : EVENT_NO_MEANS,
+		  LOG_FIELDS(.reason = reason), "%s", reason);
+}
+
+static void log_no_actuator(const struct host *host, int error)
+{
+	const char *reason = error == -EBUSY ? "another vmfreq-hostd runs" : strerror(-error);
+
+	log_event(LOG_ERR, EVENT_START_FAILED, LOG_FIELDS(.reason = reason),
+		  "the ledger %s can't be opened: %s", host->options.ledger_path, reason);
 }
 
 static int make_actuator(struct host *host)
 {
 	struct ledger_tally tally = {};
+	struct actuator *actuator;
 	int r = actuator_new(host->env.root_fd, &host->config, host->topology,
 			     host->options.dry_run, host->options.ledger_path, &host->actuator,
 			     &tally);
 
-	if (r == -EBUSY)
-		log_error("%s is in use: another vmfreq-hostd runs (systemctl status vmfreq-hostd)",
-			  host->options.ledger_path);
-	else if (r < 0)
-		log_error("the ledger %s can't be opened: %s", host->options.ledger_path,
-			  strerror(-r));
-	if (r < 0)
+	if (r < 0) {
+		log_no_actuator(host, r);
 		return r;
-	log_tally(&tally, "left by an earlier run");
-	host->env.actuator = host->actuator;
-	log_info("floors: %s -- %s", actuator_floor_name(host->actuator),
-		 actuator_floor_reason(host->actuator));
-	log_info("placement: %s -- %s", actuator_cpus_name(host->actuator),
-		 actuator_cpus_reason(host->actuator));
+	}
+	host_log_restored(&tally);
+	actuator = host->env.actuator = host->actuator;
+	log_means("floors", actuator_has_floors(actuator), actuator_floor_name(actuator),
+		  actuator_floor_reason(actuator));
+	log_means("placement", actuator_has_cpus(actuator), actuator_cpus_name(actuator),
+		  actuator_cpus_reason(actuator));
 	return 0;
 }
 
@@ -105,8 +154,7 @@ int host_new(sd_event *event, const struct host_options *options, const struct h
 	host->options = *options;
 	host->config = *config;
 	host->listen_fd = -EBADF;
-	host->refusal_log = host->close_log =
-		(struct ratelimit){.interval_usec = 30 * USEC_PER_SEC, .burst = 10};
+	host->refusal_log = (struct ratelimit){.interval_usec = 30 * USEC_PER_SEC, .burst = 10};
 	host->env.event = event;
 	host->env.config = &host->config;
 	snprintf(host->libvirt_error, sizeof(host->libvirt_error), "not connected yet");
@@ -162,14 +210,19 @@ int host_reload(struct host *host)
 	r = config_load(host->options.config_path, host_config_keys, host_config_n_keys, &config,
 			sizeof(config), on_complaint, host);
 	if (r < 0) {
-		log_error("the configuration stays as it was");
+		log_event(LOG_ERR, EVENT_CONFIG_REJECTED,
+			  LOG_FIELDS(.config_file = host->options.config_path),
+			  "the configuration stays as it was");
 		return r;
 	}
 	host->config = config;
 	set_policies(host);
-	log_info("%s is loaded; uri, port, actuator, placement and core_classes take effect at the "
-		 "next start",
-		 host->options.config_path);
+	log_event(
+		LOG_INFO, EVENT_CONFIG_RELOADED,
+		LOG_FIELDS(.config_file = host->options.config_path),
+		"%s is loaded; uri, port, actuator, placement and core_classes take effect at the "
+		"next start",
+		host->options.config_path);
 	return 0;
 }
 
@@ -186,7 +239,9 @@ static int start_listening(struct host *host)
 
 	host->listen_fd = listener_open((uint32_t)host->config.port);
 	if (host->listen_fd < 0) {
-		log_error("can't listen on vsock port %" PRIu64 ": %s%s", host->config.port,
+		log_event(LOG_ERR, EVENT_START_FAILED,
+			  LOG_FIELDS(.reason = "it can't listen on vsock"),
+			  "can't listen on vsock port %" PRIu64 ": %s%s", host->config.port,
 			  strerror(-host->listen_fd),
 			  host->listen_fd == -EADDRINUSE ? "" : " (try: modprobe vhost_vsock)");
 		return host->listen_fd;
@@ -203,7 +258,9 @@ static int start_virt(struct host *host)
 	int r = virt_start(host->config.uri, &host->virt);
 
 	if (r < 0) {
-		log_error("libvirt's thread can't be started: %s", strerror(-r));
+		log_event(LOG_ERR, EVENT_START_FAILED,
+			  LOG_FIELDS(.reason = "libvirt's thread can't be started"),
+			  "libvirt's thread can't be started: %s", strerror(-r));
 		return r;
 	}
 	return sd_event_add_io(host->event, &host->virt_source, virt_fd(host->virt), EPOLLIN,
@@ -227,8 +284,11 @@ int host_start(struct host *host)
 		return r;
 	r = bus_start(host->event, on_status, host, &host->bus);
 	if (r < 0)
-		log_warning("not on the system bus, so vmfreqctl can't ask: %s", strerror(-r));
+		log_event(LOG_WARNING, EVENT_NO_BUS, LOG_FIELDS(.reason = strerror(-r)),
+			  "not on the system bus, so vmfreqctl can't ask: %s", strerror(-r));
 	host_notify_status(host);
+	log_event(LOG_INFO, EVENT_STARTED, LOG_FIELDS(), "vmfreq-hostd " PACKAGE_VERSION " runs%s",
+		  host->options.dry_run ? "; it changes nothing (dry run)" : "");
 	return 0;
 }
 
@@ -246,10 +306,7 @@ int host_free(struct host *host)
 	inventory_free(host->inventory);
 	if (host->actuator) {
 		host->actuator = actuator_free(host->actuator, &tally);
-		if (tally.failed + tally.theirs > 0)
-			log_tally(&tally, "stopping");
-		else if (!host->options.dry_run)
-			log_info("everything is as it was before");
+		log_stopped(&tally);
 	}
 	sd_event_source_disable_unref(host->listen_source);
 	sd_event_source_disable_unref(host->verify_source);

@@ -35,6 +35,9 @@ int host_new(sd_event *event, const struct host_options *options, const struct h
  */
 int host_free(struct host *host);
 
+/* Says what was put back of what an earlier run left, if anything was. */
+void host_log_restored(const struct ledger_tally *tally);
+
 /* Begins to listen on vsock, to follow libvirt and to answer on the bus. */
 int host_start(struct host *host);
 

@@ -31,7 +31,8 @@ void host_set_classes(struct host *host)
 static void end_domain(struct host *host, struct domain *domain)
 {
 	host_hang_up_domain(host, domain, "the domain has stopped");
-	log_info("%s (id %d) has gone", domain->info.name, domain->info.id);
+	log_event(LOG_INFO, EVENT_DOMAIN_GONE, LOG_DOMAIN(domain), "%s (id %d) has gone",
+		  domain->info.name, domain->info.id);
 	domain_free(domain);
 }
 
@@ -52,13 +53,15 @@ static struct domain *begin_domain(struct host *host, const struct inventory_dom
 		return NULL;
 	}
 	if (info->cid < CID_FIRST_GUEST)
-		log_info("%s (id %d) has appeared; it has no vsock device: add "
-			 "<vsock model='virtio'><cid auto='yes'/></vsock>",
-			 info->name, info->id);
+		log_event(LOG_INFO, EVENT_DOMAIN_WITHOUT_VSOCK, LOG_DOMAIN(domain),
+			  "%s (id %d) has appeared; it has no vsock device: add "
+			  "<vsock model='virtio'><cid auto='yes'/></vsock>",
+			  info->name, info->id);
 	else
-		log_info("%s (id %d, CID %" PRIu32 ", %u vCPUs, threads by %s) has appeared",
-			 info->name, info->id, info->cid, info->n_vcpus,
-			 thread_source_text(domain->thread_source));
+		log_event(LOG_INFO, EVENT_DOMAIN_APPEARED, LOG_DOMAIN(domain),
+			  "%s (id %d, CID %" PRIu32 ", %u vCPUs, threads by %s) has appeared",
+			  info->name, info->id, info->cid, info->n_vcpus,
+			  thread_source_text(domain->thread_source));
 	return domain;
 }
 
@@ -108,10 +111,13 @@ int host_on_virt(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uin
 	if (inventory)
 		host_take_inventory(host, inventory);
 	if (host->libvirt_connected && !was_connected)
-		log_info("libvirt at %s is reached", host->config.uri);
+		log_event(LOG_INFO, EVENT_LIBVIRT_REACHED, LOG_FIELDS(), "libvirt at %s is reached",
+			  host->config.uri);
 	else if (!host->libvirt_connected && strcmp(before, host->libvirt_error) != 0)
-		log_warning("libvirt at %s can't be reached, trying again: %s", host->config.uri,
-			    host->libvirt_error);
+		log_event(LOG_WARNING, EVENT_LIBVIRT_LOST,
+			  LOG_FIELDS(.reason = host->libvirt_error),
+			  "libvirt at %s can't be reached, trying again: %s", host->config.uri,
+			  host->libvirt_error);
 	host_notify_status(host);
 	return 0;
 }

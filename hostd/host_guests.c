@@ -48,6 +48,14 @@ static void hang_up(struct caller *caller, enum bye_code code, const char *reaso
 	session_end(session, code, reason);
 }
 
+static uint64_t now_of(const struct host *host)
+{
+	uint64_t now_usec = 0;
+
+	sd_event_now(host->event, CLOCK_MONOTONIC, &now_usec);
+	return now_usec;
+}
+
 /* A guest has one connection that counts. A newer one that has greeted is proof that the older is
  * dead; one that hasn't yet proves nothing, and replaces only another such. */
 static void replace_older(struct host *host, const struct domain *domain,
@@ -59,8 +67,34 @@ static void replace_older(struct host *host, const struct domain *domain,
 		    (session_peer(caller->session)->greeted && !greeted))
 			continue;
 		host->counts.closed_by_code[BYE_REPLACED]++;
+		log_event_limited(&caller->domain->link_log, now_of(host), LOG_NOTICE,
+				  EVENT_GUEST_REPLACED, LOG_DOMAIN(caller->domain),
+				  "%s: a newer connection of CID %" PRIu32 " replaces an older",
+				  caller->domain->info.name, caller->cid);
 		hang_up(caller, BYE_REPLACED, "a newer connection of the same guest");
 	}
+}
+
+static void log_hello(struct host *host, const struct caller *caller,
+		      const struct message_hello *hello)
+{
+	struct domain *domain = caller->domain;
+	char misfit[64];
+
+	log_event_limited(&domain->link_log, now_of(host), LOG_INFO, EVENT_GUEST_CONNECTED,
+			  LOG_DOMAIN(domain),
+			  "%s: %s reports over CID %" PRIu32 " (signal %s, cpufreq %s, %u CPUs)",
+			  domain->info.name, hello->agent, caller->cid,
+			  hello_signal_name(hello->signal), hello_cpufreq_name(hello->cpufreq),
+			  hello->n_cpus);
+	if (hello->n_cpus <= domain->info.n_vcpus)
+		return;
+	snprintf(misfit, sizeof(misfit), "it names %u CPUs, but the domain has %u", hello->n_cpus,
+		 domain->info.n_vcpus);
+	log_event_limited(&domain->link_log, now_of(host), LOG_WARNING, EVENT_GUEST_MISFIT,
+			  LOG_DOMAIN(domain, .reason = misfit),
+			  "%s: its guest isn't what the domain is: %s; the others are ignored",
+			  domain->info.name, misfit);
 }
 
 static void on_hello(void *userdata, struct session *session, const struct message_hello *hello)
@@ -82,14 +116,7 @@ static void on_hello(void *userdata, struct session *session, const struct messa
 		session_send(session, frame, (size_t)size);
 	if (domain_greet(caller->domain, session, hello) < 0)
 		log_error("%s: no memory for its guest", caller->domain->info.name);
-	log_info("%s: %s reports over CID %" PRIu32 " (signal %s, cpufreq %s, %u CPUs)",
-		 caller->domain->info.name, hello->agent, caller->cid,
-		 hello_signal_name(hello->signal), hello_cpufreq_name(hello->cpufreq),
-		 hello->n_cpus);
-	if (hello->n_cpus > caller->domain->info.n_vcpus)
-		log_warning("%s: its guest names %u CPUs, but the domain has %u: the others are "
-			    "ignored",
-			    caller->domain->info.name, hello->n_cpus, caller->domain->info.n_vcpus);
+	log_hello(host, caller, hello);
 	host_notify_status(host);
 }
 
@@ -114,15 +141,12 @@ static void on_closed(void *userdata, struct session *session, enum bye_code cod
 {
 	struct caller *caller = userdata;
 	struct host *host = caller->host;
-	unsigned dropped;
-	uint64_t now_usec = 0;
 
-	sd_event_now(host->event, CLOCK_MONOTONIC, &now_usec);
 	host->counts.closed_by_code[code < ARRAY_SIZE(host->counts.closed_by_code) ? code : 0]++;
-	if (ratelimit_pass(&host->close_log, now_usec, &dropped))
-		log_line(code ? LOG_WARNING : LOG_INFO,
-			 "%s: the connection of CID %" PRIu32 " is closed: %s",
-			 caller->domain->info.name, caller->cid, reason);
+	log_event_limited(&caller->domain->link_log, now_of(host), code ? LOG_WARNING : LOG_INFO,
+			  EVENT_GUEST_DISCONNECTED, LOG_DOMAIN(caller->domain, .reason = reason),
+			  "%s: the connection of CID %" PRIu32 " is closed: %s",
+			  caller->domain->info.name, caller->cid, reason);
 	drop_caller(caller);
 	session_end(session, code, reason);
 }
@@ -141,22 +165,22 @@ static struct domain *domain_of_cid(struct host *host, uint32_t cid)
 	return NULL;
 }
 
-/* Says no to a peer, in its log and in ours, without keeping anything of it. */
-static void refuse(struct host *host, int fd, uint32_t cid, uint32_t port, const char *reason)
+/* Says no to a peer, in its log and in ours, without keeping anything of it. All whose domain we
+ * don't know share one limit: else they could have any number of them. */
+static void refuse(struct host *host, struct domain *domain, int fd, uint32_t cid, uint32_t port,
+		   const char *reason)
 {
 	uint8_t frame[FRAME_HEADER + 4 + PROTO_TEXT_MAX];
 	int size = bye_put(frame, sizeof(frame), BYE_REFUSED, reason);
-	unsigned dropped;
-	uint64_t now_usec = 0;
 
-	sd_event_now(host->event, CLOCK_MONOTONIC, &now_usec);
 	if (size > 0 && send(fd, frame, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		size = 0;
 	close(fd);
-	if (ratelimit_pass(&host->refusal_log, now_usec, &dropped))
-		log_warning("refused: CID %" PRIu32 " port %" PRIu32 ": %s (%u more were not "
-			    "logged)",
-			    cid, port, reason, dropped);
+	log_event_limited(domain ? &domain->link_log : &host->refusal_log, now_of(host),
+			  LOG_WARNING, EVENT_GUEST_REFUSED,
+			  LOG_FIELDS(.domain = domain ? domain->info.name : NULL, .cid = cid,
+				     .reason = reason),
+			  "refused: CID %" PRIu32 " port %" PRIu32 ": %s", cid, port, reason);
 }
 
 void host_take_connection(struct host *host, int fd, uint32_t cid, uint32_t port)
@@ -171,7 +195,7 @@ void host_take_connection(struct host *host, int fd, uint32_t cid, uint32_t port
 			host->counts.refused_port++;
 		else
 			host->counts.refused_cid++;
-		refuse(host, fd, cid, port, reason);
+		refuse(host, domain, fd, cid, port, reason);
 		return;
 	}
 	replace_older(host, domain, NULL, false);
@@ -180,7 +204,7 @@ void host_take_connection(struct host *host, int fd, uint32_t cid, uint32_t port
 				   &caller->session) < 0) {
 		free(caller);
 		host->counts.refused_full++;
-		refuse(host, fd, cid, port, "no room for another connection");
+		refuse(host, domain, fd, cid, port, "no room for another connection");
 		return;
 	}
 	caller->host = host;

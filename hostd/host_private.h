@@ -22,7 +22,7 @@ struct host {
 	struct caller *callers; /* host_guests.c: the connections */
 	size_t n_callers;
 	struct host_counts counts;
-	struct ratelimit refusal_log, close_log;
+	struct ratelimit refusal_log; /* of callers that are of no domain */
 
 	int listen_fd;
 	struct virt *virt;

@@ -42,6 +42,7 @@ struct ledger_tally {
 	unsigned theirs;   /* somebody else's value: left alone */
 	unsigned gone;	   /* the thread or file has left */
 	unsigned failed;   /* couldn't be put back: kept in the ledger */
+	unsigned damaged;  /* lines that couldn't be used: the actuator's, from ledger_damaged() */
 };
 
 /* What is to be done with a setting that reads `current`. ours is what we wrote last and

@@ -104,9 +104,7 @@ static int restore(const struct options *options)
 		log_error("%s: %s", options->host.ledger_path, strerror(-r));
 		return EXIT_FAILURE;
 	}
-	log_info("%u settings put back, %u as near as the kernel allows, %u left to whoever "
-		 "changed them since, %u already gone, %u can't be put back",
-		 tally.restored, tally.nearly, tally.theirs, tally.gone, tally.failed);
+	host_log_restored(&tally);
 	return tally.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
