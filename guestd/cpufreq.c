@@ -132,6 +132,16 @@ static int read_limits(int root_fd, unsigned id, struct governor_policy *ret)
 	return 0;
 }
 
+/* What the virt-cpufreq driver is told to set it passes on to the VMM as the guest's wish. Told what
+ * the host delivers, it would wish for just that, and for less and less. */
+static bool is_virt(int root_fd, unsigned id)
+{
+	char name[64];
+
+	return read_text(root_fd, id, "scaling_driver", name, sizeof(name)) >= 0 &&
+	       strcmp(name, "virt-cpufreq") == 0;
+}
+
 static int read_policy(int root_fd, unsigned id, struct governor_policy *ret)
 {
 	int r = read_khz(root_fd, id, "cpuinfo_max_freq", &ret->top_khz);
@@ -186,6 +196,8 @@ static int scan_policy(struct cpufreq *cpufreq, unsigned id)
 
 		if (r < 0)
 			return r;
+		if (is_virt(cpufreq->root_fd, id))
+			policy->hold = CPUFREQ_HOLD_VIRT;
 	}
 	policy->can = can;
 	policy->seen = true;

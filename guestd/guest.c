@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The daemon: wires counters, estimator, reporter, governor and the uplink to sd-event. The
- * connection is in guest_link.c, cpufreq in guest_cpufreq.c; here is the tick, and life and death.
+ * connection is in guest_link.c, cpufreq in guest_cpufreq.c, what misleads in guest_concern.c; here
+ * is the tick, and life and death.
  */
 #include "guestd/guest.h"
 
@@ -37,30 +38,6 @@ static void configure(struct guest *guest)
 			    gap_nsec(&guest->config));
 	reporter_configure(guest->reporter, guest->config.lease_usec,
 			   (uint32_t)guest->config.step1024);
-}
-
-/* Names what is missing, once. */
-static void log_lacks(struct guest *guest)
-{
-	static const struct {
-		unsigned lack;
-		const char *text;
-	} texts[] = {
-		{COUNTERS_PROC_NO_SCHEDSTAT, "no /proc/schedstat (CONFIG_SCHEDSTATS is not set): "
-					     "utilization from /proc/stat alone, which is coarser"},
-		{COUNTERS_PROC_SCHEDSTAT_VERSION, "/proc/schedstat is of an unknown version: "
-						  "utilization from /proc/stat alone"},
-		{COUNTERS_PROC_SCHEDSTAT_BROKEN, "/proc/schedstat can't be read: utilization from "
-						 "/proc/stat alone"},
-		{COUNTERS_PROC_NO_PSI, "no /proc/pressure (CONFIG_PSI is not set, or psi=0): "
-				       "reports go without it"},
-	};
-	unsigned lacks = counters_proc_lacks(guest->proc) & ~guest->lacks_logged;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(texts); i++)
-		if (lacks & texts[i].lack)
-			log_notice("%s", texts[i].text);
-	guest->lacks_logged |= lacks;
 }
 
 /* CPUs came or went. The host learns of one that went by a zero, of one that came by a new HELLO.
@@ -106,7 +83,6 @@ static int sample(struct guest *guest)
 		if (r >= 0)
 			r = counters_proc_read(guest->proc, guest->counters);
 	}
-	log_lacks(guest);
 	if (r < 0) {
 		log_sample_failure(guest, r);
 		return r;
@@ -168,6 +144,7 @@ void guest_tick(struct guest *guest)
 
 	guest_link_check(guest, now_usec);
 	guest_cpufreq_govern(guest, now_usec);
+	guest_concern_check(guest, now_usec);
 	if (r >= 0)
 		guest_link_report(guest, guest->counters->stamp_nsec / NSEC_PER_USEC, now_usec);
 	schedule(guest);
@@ -291,7 +268,10 @@ static int start(struct guest *guest)
 		return r;
 	}
 	guest->cpus = guest->counters->present;
-	return guest_cpufreq_init(guest);
+	r = guest_cpufreq_init(guest);
+	if (r >= 0)
+		guest_concern_init(guest);
+	return r;
 }
 
 DEFINE_CLEANUP(struct guest *, guest_free)

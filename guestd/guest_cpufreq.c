@@ -44,8 +44,8 @@ static void log_taken(const struct guest *guest, int error)
 	unsigned n = cpufreq_count(guest->cpufreq);
 
 	if (n == 0)
-		log_notice("this guest has no cpufreq: streaming utilization only");
-	else if (ours == n)
+		return; /* a concern of its own */
+	if (ours == n)
 		log_info("cpufreq: the userspace governor is set in all %u policies", n);
 	else
 		log_notice(
@@ -141,12 +141,9 @@ static void log_failure(struct guest *guest, const struct cpufreq_policy *policy
 {
 	unsigned dropped;
 
-	if (!ratelimit_pass(&guest->cpufreq_limit, now_usec, &dropped))
-		return;
 	if (error == -ECANCELED)
-		log_notice("cpufreq: somebody changed the governor of policy%u: it is theirs",
-			   policy->id);
-	else
+		return; /* a concern of its own: the governor is somebody else's */
+	if (ratelimit_pass(&guest->cpufreq_limit, now_usec, &dropped))
 		log_warning("cpufreq: the speed of policy%u can't be set: %s", policy->id,
 			    strerror(-error));
 }

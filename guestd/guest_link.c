@@ -153,6 +153,7 @@ static void start_streaming(struct guest *guest, uint64_t now_usec)
 	reporter_configure(guest->reporter, MIN(guest->config.lease_usec, lease_usec),
 			   (uint32_t)guest->config.step1024);
 	guest->psi_read_usec = 0;
+	guest->notice_due = guest->notice.concerns != 0;
 	reporter_restart(guest->reporter, now_usec);
 	snprintf(text, sizeof(text), "streaming to CID %u port %u (%s), signal proc, cpufreq %s",
 		 (unsigned)guest->config.cid, (unsigned)guest->config.port, guest->dialog->agent,
@@ -345,12 +346,33 @@ static int send_report(struct guest *guest, uint64_t stamp_usec, uint64_t now_us
 	return send_frame(guest, report_put(space, REPORT_FRAME_MAX, &report, guest->records));
 }
 
+/* The set and all: the host keeps the last. */
+static int send_notice(struct guest *guest)
+{
+	uint8_t *space = uplink_space(guest->uplink, NOTICE_FRAME_MAX);
+
+	guest->notice_due = false;
+	return send_frame(guest, notice_put(space, NOTICE_FRAME_MAX, &guest->notice));
+}
+
 static int send_ping(struct guest *guest, uint64_t now_usec)
 {
 	uint8_t *space = uplink_space(guest->uplink, FRAME_MAX);
 
 	reporter_pinged(guest->reporter, now_usec);
 	return send_frame(guest, ping_put(space, FRAME_MAX, now_usec));
+}
+
+static int send_due(struct guest *guest, uint64_t stamp_usec, uint64_t now_usec)
+{
+	switch (reporter_decide(guest->reporter, now_usec)) {
+	case REPORTER_REPORT:
+		return send_report(guest, stamp_usec, now_usec);
+	case REPORTER_PING:
+		return send_ping(guest, now_usec);
+	default:
+		return 0;
+	}
 }
 
 void guest_link_report(struct guest *guest, uint64_t stamp_usec, uint64_t now_usec)
@@ -360,16 +382,10 @@ void guest_link_report(struct guest *guest, uint64_t stamp_usec, uint64_t now_us
 	/* While something waits there is no room promised, and what we'd say would be old. */
 	if (!guest_link_is_streaming(guest) || !uplink_is_clear(guest->uplink))
 		return;
-	switch (reporter_decide(guest->reporter, now_usec)) {
-	case REPORTER_REPORT:
-		r = send_report(guest, stamp_usec, now_usec);
-		break;
-	case REPORTER_PING:
-		r = send_ping(guest, now_usec);
-		break;
-	case REPORTER_NOTHING:
-		break;
-	}
+	if (guest->notice_due)
+		r = send_notice(guest);
+	if (r >= 0 && uplink_is_clear(guest->uplink))
+		r = send_due(guest, stamp_usec, now_usec);
 	if (r < 0) {
 		log_lost(guest, "%s", strerror(-r));
 		give_up(guest);

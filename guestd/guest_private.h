@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What guest.c and its three parts share. Nobody else includes this. */
+/* What guest.c and its parts share. Nobody else includes this. */
 #pragma once
 
 #include "common/log.h"
@@ -22,8 +22,7 @@ struct guest {
 	struct counters_proc *proc;
 	struct estimator *estimator;
 	struct reporter *reporter;
-	struct cpumask cpus; /* of the last sample */
-	unsigned lacks_logged;
+	struct cpumask cpus;	/* of the last sample */
 	unsigned quiet_samples; /* since the last active one */
 	uint64_t cost_nsec;	/* our own CPU time per sample, smoothed */
 	uint64_t self_run_nsec; /* at the last sample */
@@ -44,6 +43,13 @@ struct guest {
 	bool link_known, link_good; /* what the log says of it */
 	char link_reason[256];
 	struct ratelimit link_limit;
+
+	/* guest_concern.c */
+	bool sched_ext;
+	uint64_t looked_usec;
+	struct message_notice notice;
+	bool notice_due; /* the host hasn't heard of it */
+	struct ratelimit concern_limit;
 
 	/* guest_cpufreq.c */
 	struct cpufreq *cpufreq;
@@ -73,6 +79,12 @@ void guest_link_report(struct guest *guest, uint64_t stamp_usec, uint64_t now_us
 
 /* Drops the connection, if any, and connects anew at once. */
 void guest_link_renew(struct guest *guest, const char *reason);
+
+/* -- guest_concern.c -- */
+void guest_concern_init(struct guest *guest);
+
+/* Cheap: looks at files once in 10 s, and else at what is known. */
+void guest_concern_check(struct guest *guest, uint64_t now_usec);
 
 /* -- guest_cpufreq.c -- */
 int guest_cpufreq_init(struct guest *guest);
