@@ -34,8 +34,10 @@ static bool flag(struct json_object *object, const char *key)
 
 static void print_head(struct json_object *status, FILE *to)
 {
-	struct json_object *floor = member(status, "floor"), *placement = member(status, "placement");
-	struct json_object *libvirt = member(status, "libvirt"), *refused = member(status, "refused");
+	struct json_object *floor = member(status, "floor"),
+			   *placement = member(status, "placement");
+	struct json_object *libvirt = member(status, "libvirt"),
+			   *refused = member(status, "refused");
 
 	fprintf(to, "vmfreq-hostd %s on Linux %s%s\n", text(status, "version", "?"),
 		text(status, "kernel", "?"),
@@ -98,6 +100,10 @@ static void print_domain(struct json_object *domain, FILE *to)
 			text(domain, "agent", "?"), text(domain, "signal", "?"),
 			text(domain, "cpufreq", "?"), (long long)number(domain, "reports"),
 			flag(domain, "invariant") ? ", frequency-invariant" : "");
+	if (member(domain, "limit") && number(domain, "limit") < 100)
+		fprintf(to,
+			"  limit: floors of at most %lld%% of the largest CPU, until a reboot\n",
+			(long long)number(domain, "limit"));
 	if (member(domain, "reason"))
 		fprintf(to, "  not acting: %s\n", text(domain, "reason", ""));
 	print_concerns(domain, to);

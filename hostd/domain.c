@@ -23,6 +23,12 @@ static uint64_t now_of(const struct domain *domain)
 	return now_usec;
 }
 
+static void tell_changed(const struct domain *domain)
+{
+	if (domain->env->changed)
+		domain->env->changed(domain->env->userdata);
+}
+
 /* -- threads --------------------------------------------------------------------------------------*/
 
 /* What the domain may use: libvirt's mask, within the cpuset of its cgroup, within what is online.
@@ -180,12 +186,16 @@ static uint64_t run_plan(struct domain *domain, unsigned i, const struct plan_wa
 static uint64_t run_vcpu(struct domain *domain, unsigned i, uint64_t now_usec)
 {
 	const struct domain_env *env = domain->env;
+	struct policy_config policy = env->policy;
 	struct vcpu *vcpu = &domain->vcpus[i];
 	struct plan_want want = {};
 	uint64_t next_floor, next_place = USEC_INFINITY, next_plan;
 	bool knows = domain->session && domain->hello && !domain->demand.lapsed;
 
-	want.floor1024 = policy_floor(&vcpu->floor, &env->policy, domain->demands[i].util1024,
+	if (domain->limit.released)
+		return USEC_INFINITY;
+	policy.floor_max = limit_floor_max(&domain->limit, policy.floor_max);
+	want.floor1024 = policy_floor(&vcpu->floor, &policy, domain->demands[i].util1024,
 				      now_usec, &next_floor);
 	if (vcpu->floor_is_theirs || !actuator_has_floors(env->actuator))
 		want.floor1024 = vcpu->have.floor1024;
@@ -204,7 +214,7 @@ static uint64_t run_vcpu(struct domain *domain, unsigned i, uint64_t now_usec)
 }
 
 /* The guest has not renewed its lease, or has again. The one is said only if the other was. */
-static void log_silence(struct domain *domain, bool silent, uint64_t now_usec)
+static void note_silence(struct domain *domain, bool silent, uint64_t now_usec)
 {
 	if (silent)
 		domain->silence_logged = log_event_limited(
@@ -216,6 +226,7 @@ static void log_silence(struct domain *domain, bool silent, uint64_t now_usec)
 		log_event(LOG_INFO, EVENT_GUEST_BACK, LOG_DOMAIN(domain),
 			  "%s: its guest reports again", domain->info.name);
 	domain->silence_logged &= silent;
+	tell_changed(domain);
 }
 
 /* Brings the whole domain to now and sets its timer. */
@@ -226,7 +237,7 @@ static void run(struct domain *domain, uint64_t now_usec)
 	if (domain->session && now_usec >= domain->resolve_usec && !has_all_threads(domain))
 		resolve_threads(domain, now_usec);
 	if (demand_expire(&domain->demand, now_usec))
-		log_silence(domain, true, now_usec);
+		note_silence(domain, true, now_usec);
 	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
 		uint64_t vcpu_next = run_vcpu(domain, i, now_usec);
 
@@ -351,6 +362,7 @@ int domain_greet(struct domain *domain, struct session *session, const struct me
 		domain->vcpus[i].told = (struct feedback_vcpu){};
 	resolve_threads(domain, now_usec);
 	run(domain, now_usec);
+	tell_changed(domain);
 	sd_event_source_set_time(domain->feedback_timer, now_usec);
 	return sd_event_source_set_enabled(domain->feedback_timer, SD_EVENT_ONESHOT);
 }
@@ -362,7 +374,7 @@ void domain_report(struct domain *domain, const struct message_report *report, u
 	demand_report(&domain->demand, report, domain->env->config->lease_max_usec, now_usec);
 	domain->reports++;
 	if (was_silent && !domain->demand.lapsed)
-		log_silence(domain, false, now_usec);
+		note_silence(domain, false, now_usec);
 	run(domain, now_usec);
 	if (!was_busy)
 		hasten_feedback(domain, now_usec);
@@ -408,6 +420,53 @@ void domain_silent(struct domain *domain)
 	demand_forget(&domain->demand);
 	sd_event_source_set_enabled(domain->feedback_timer, SD_EVENT_OFF);
 	run(domain, now_of(domain));
+	tell_changed(domain);
+}
+
+/* The cgroups of a domain are its own: what was opened in them for floors goes back with it. */
+static void close_cgroups(struct domain *domain)
+{
+	static const char suffix[] = ".scope";
+	char cgroup[THREAD_CGROUP_MAX];
+
+	for (unsigned i = 0; domain->vcpus && i < domain->info.n_vcpus; i++) {
+		const char *end = strstr(domain->vcpus[i].thread.cgroup, suffix);
+
+		if (!end)
+			continue;
+		snprintf(cgroup, sizeof(cgroup), "%.*s",
+			 (int)(end + strlen(suffix) - domain->vcpus[i].thread.cgroup),
+			 domain->vcpus[i].thread.cgroup);
+		actuator_close_cgroup(domain->env->actuator, cgroup);
+		return;
+	}
+}
+
+/* -- the operator's word --------------------------------------------------------------------------*/
+
+/* Puts everything of it back. What somebody else has taken meanwhile stays theirs, later too. */
+static void put_back(struct domain *domain)
+{
+	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
+		struct vcpu *vcpu = &domain->vcpus[i];
+
+		actuator_forget(domain->env->actuator, &vcpu->actuated);
+		vcpu->have = (struct plan_have){};
+		vcpu->floor = (struct floor_state){};
+		vcpu->placement = (struct placement_state){};
+		vcpu->retry_usec = 0;
+		vcpu->error = 0;
+	}
+	close_cgroups(domain);
+}
+
+void domain_set_limit(struct domain *domain, const struct domain_limit *limit)
+{
+	domain->limit = *limit;
+	if (limit->released)
+		put_back(domain);
+	run(domain, now_of(domain));
+	tell_changed(domain);
 }
 
 /* -- the domain -----------------------------------------------------------------------------------*/
@@ -498,6 +557,7 @@ int domain_new(const struct domain_env *env, const struct inventory_domain *info
 		(struct ratelimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 3};
 	domain->info = *info;
 	domain->info.vcpus = NULL;
+	domain->limit.percent = LIMIT_NONE;
 	domain->concern_log = (struct ratelimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 10};
 	domain->vcpus = calloc(info->n_vcpus, sizeof(*domain->vcpus));
 	domain->demands = calloc(info->n_vcpus, sizeof(*domain->demands));
@@ -516,22 +576,6 @@ int domain_new(const struct domain_env *env, const struct inventory_domain *info
 	resolve_threads(domain, now_of(domain));
 	*ret = domain;
 	return 0;
-}
-
-/* The cgroups of a domain are its own: what was opened in them for floors goes back with it. */
-static void close_cgroups(struct domain *domain)
-{
-	static const char suffix[] = ".scope";
-
-	for (unsigned i = 0; domain->vcpus && i < domain->info.n_vcpus; i++) {
-		char *cgroup = domain->vcpus[i].thread.cgroup, *end = strstr(cgroup, suffix);
-
-		if (end) {
-			end[strlen(suffix)] = '\0';
-			actuator_close_cgroup(domain->env->actuator, cgroup);
-			return;
-		}
-	}
 }
 
 struct domain *domain_free(struct domain *domain)

@@ -12,6 +12,7 @@
 #include "hostd/demand.h"
 #include "hostd/host_config.h"
 #include "hostd/inventory.h"
+#include "hostd/limits.h"
 #include "hostd/placement.h"
 #include "hostd/plan.h"
 #include "hostd/policy.h"
@@ -29,6 +30,9 @@ struct domain_env {
 	const struct topology *topology;
 	struct actuator *actuator;
 	struct freq_reader *freq;
+	/* Something of a domain is otherwise now that its status shows and no report changes. */
+	void (*changed)(void *userdata);
+	void *userdata;
 };
 
 struct vcpu {
@@ -52,6 +56,7 @@ struct domain {
 	const struct domain_env *env;
 	struct inventory_domain info; /* vcpus is NULL: struct vcpu has what is needed */
 	enum thread_source thread_source;
+	struct domain_limit limit;    /* the operator's word */
 	struct session *session;      /* NULL: no guest daemon is connected */
 	struct guest_demand demand;
 	struct demand *demands;
@@ -83,6 +88,10 @@ struct domain *domain_free(struct domain *domain);
 
 /* Takes over what a newer inventory says: masks, and vCPUs that the operator has pinned since. */
 void domain_update(struct domain *domain, const struct inventory_domain *info);
+
+/* What the operator lays on it. To release it puts everything of it back at once; its guest stays
+ * connected and is still told what it gets. */
+void domain_set_limit(struct domain *domain, const struct domain_limit *limit);
 
 /* The guest's session begins, reports, ends. */
 int domain_greet(struct domain *domain, struct session *session,

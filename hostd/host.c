@@ -168,6 +168,7 @@ int host_new(sd_event *event, const struct host_options *options, const struct h
 		return r;
 	}
 	set_policies(host);
+	host_load_limits(host);
 	*ret = host;
 	return 0;
 }
@@ -304,6 +305,7 @@ int host_free(struct host *host)
 		domain_free(host->domains[i]);
 	free(host->domains);
 	inventory_free(host->inventory);
+	limits_clear(&host->limits);
 	if (host->actuator) {
 		host->actuator = actuator_free(host->actuator, &tally);
 		log_stopped(&tally);

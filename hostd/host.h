@@ -16,6 +16,7 @@ struct host;
 struct host_options {
 	const char *root; /* stands for "/" below which the host is read and written */
 	const char *ledger_path;
+	const char *limits_path; /* NULL: limits are kept in memory alone */
 	const char *config_path; /* read again on SIGHUP */
 	bool dry_run;
 };
@@ -48,6 +49,11 @@ int host_reload(struct host *host);
 /* What was wrong at the last host_reload(), as "FILE:LINE: KEY: what and the remedy"; "" if it went
  * well. */
 const char *host_config_error(const struct host *host);
+
+/* Lays a limit on a running domain, or releases it, and keeps that until the next reboot. -ENOENT
+ * if there is none with that UUID; if it can't be kept, the errno of limits_save(): nothing has
+ * changed then. */
+int host_limit_domain(struct host *host, const uint8_t *uuid, const struct domain_limit *limit);
 
 /* Takes over an inventory, which is the host's from then on. */
 void host_take_inventory(struct host *host, struct inventory *inventory);

@@ -44,8 +44,83 @@ static struct domain *take_known(struct host *host, const struct inventory_domai
 	return NULL;
 }
 
+/* -- limits
+ * ---------------------------------------------------------------------------------------*/
+
+void host_load_limits(struct host *host)
+{
+	const char *path = host->options.limits_path;
+	int r = path ? limits_load(path, &host->limits) : 0;
+
+	if (r < 0)
+		log_error("%s can't be read, so no domain is limited or released: %s", path,
+			  strerror(-r));
+	else if (r > 0)
+		log_warning("%s: %d damaged lines are skipped: see vmfreqctl status for the "
+			    "limits that hold",
+			    path, r);
+}
+
+static struct domain *find_uuid(const struct host *host, const uint8_t *uuid)
+{
+	for (size_t i = 0; i < host->n_domains; i++)
+		if (memcmp(host->domains[i]->info.uuid, uuid, DOMAIN_UUID) == 0)
+			return host->domains[i];
+	return NULL;
+}
+
+static void log_limit(const struct domain *domain, const struct domain_limit *before)
+{
+	const struct domain_limit *now = &domain->limit;
+	const char *name = domain->info.name;
+
+	if (now->released && !before->released)
+		log_event(LOG_NOTICE, EVENT_DOMAIN_RELEASED, LOG_DOMAIN(domain),
+			  "%s is released: all of it is put back, and it is left alone until "
+			  "vmfreqctl resume, or a reboot",
+			  name);
+	else if (before->released && !now->released)
+		log_event(LOG_NOTICE, EVENT_DOMAIN_RESUMED, LOG_DOMAIN(domain),
+			  "%s is taken up again", name);
+	if (now->percent == before->percent)
+		return;
+	if (now->percent == LIMIT_NONE)
+		log_event(LOG_NOTICE, EVENT_DOMAIN_LIMITED, LOG_DOMAIN(domain),
+			  "%s has no limit any more", name);
+	else
+		log_event(LOG_NOTICE, EVENT_DOMAIN_LIMITED, LOG_DOMAIN(domain),
+			  "%s gets floors of at most %u%% of the largest CPU, until a reboot", name,
+			  now->percent);
+}
+
+int host_limit_domain(struct host *host, const uint8_t *uuid, const struct domain_limit *limit)
+{
+	struct domain *domain = find_uuid(host, uuid);
+	struct domain_limit before;
+	int r;
+
+	if (!domain)
+		return -ENOENT;
+	before = domain->limit;
+	r = limits_set(&host->limits, uuid, limit);
+	if (r >= 0 && host->options.limits_path && !host->options.dry_run) {
+		r = limits_save(host->options.limits_path, &host->limits);
+		if (r < 0)
+			limits_set(&host->limits, uuid, &before);
+	}
+	if (r < 0)
+		return r;
+	domain_set_limit(domain, limit);
+	log_limit(domain, &before);
+	return 0;
+}
+
+/* -- domains
+ * --------------------------------------------------------------------------------------*/
+
 static struct domain *begin_domain(struct host *host, const struct inventory_domain *info)
 {
+	struct domain_limit limit = limits_get(&host->limits, info->uuid);
 	struct domain *domain = NULL;
 
 	if (domain_new(&host->env, info, &domain) < 0) {
@@ -62,6 +137,7 @@ static struct domain *begin_domain(struct host *host, const struct inventory_dom
 			  "%s (id %d, CID %" PRIu32 ", %u vCPUs, threads by %s) has appeared",
 			  info->name, info->id, info->cid, info->n_vcpus,
 			  thread_source_text(domain->thread_source));
+	domain_set_limit(domain, &limit);
 	return domain;
 }
 

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "hostd/bus.h"
 #include "hostd/host.h"
+#include "hostd/limits_file.h"
 #include "hostd/virt.h"
 
 struct host {
@@ -19,6 +20,7 @@ struct host {
 	struct inventory *inventory;
 	struct domain **domains; /* as in the inventory; NULL while one moves to the next */
 	size_t n_domains;
+	struct limits limits;
 	struct caller *callers; /* host_guests.c: the connections */
 	size_t n_callers;
 	struct host_counts counts;
@@ -46,6 +48,9 @@ int host_on_listen(sd_event_source *source, int fd, uint32_t revents, void *user
 /* -- host_domains.c -- */
 /* What topology_read() said, for placement. */
 void host_set_classes(struct host *host);
+
+/* Reads what the operator said before this start. */
+void host_load_limits(struct host *host);
 
 /* libvirt's thread has news. An sd_event_io_handler_t. */
 int host_on_virt(sd_event_source *source, int fd, uint32_t revents, void *userdata);

@@ -2,8 +2,9 @@
 /* Which domains run on this host, as libvirt said at one moment. Pure. */
 #include "hostd/inventory.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "common/macro.h"
 
 void inventory_domain_clear(struct inventory_domain *domain)
 {
@@ -51,4 +52,53 @@ const struct inventory_domain *inventory_by_cid(const struct inventory *inventor
 		found = &inventory->domains[i];
 	}
 	return found;
+}
+
+/* The hyphens stand before these bytes. */
+static bool hyphen_before(size_t i)
+{
+	return i == 4 || i == 6 || i == 8 || i == 10;
+}
+
+void uuid_format(const uint8_t uuid[DOMAIN_UUID], char ret[UUID_TEXT])
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < DOMAIN_UUID; i++) {
+		if (hyphen_before(i))
+			*ret++ = '-';
+		*ret++ = hex[uuid[i] >> 4];
+		*ret++ = hex[uuid[i] & 15];
+	}
+	*ret = '\0';
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int uuid_parse(const char *text, uint8_t ret[DOMAIN_UUID])
+{
+	uint8_t uuid[DOMAIN_UUID];
+
+	for (size_t i = 0; i < DOMAIN_UUID; i++) {
+		int high, low;
+
+		if (hyphen_before(i) && *text++ != '-')
+			return -EINVAL;
+		high = hex_value(text[0]);
+		low = high < 0 ? -1 : hex_value(text[1]);
+		if (low < 0)
+			return -EINVAL;
+		uuid[i] = (uint8_t)(high << 4 | low);
+		text += 2;
+	}
+	if (*text != '\0')
+		return -EINVAL;
+	memcpy(ret, uuid, sizeof(uuid));
+	return 0;
 }

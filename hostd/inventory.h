@@ -12,11 +12,12 @@
 #include "common/cpumask.h"
 
 #define DOMAIN_NAME_MAX 256U
-#define DOMAIN_UUID     16U
-#define CID_FIRST_GUEST 3U /* 0 hypervisor, 1 loopback, 2 host: never a guest */
+#define DOMAIN_UUID	16U
+#define UUID_TEXT	37U /* "123e4567-e89b-12d3-a456-426614174000" with its NUL */
+#define CID_FIRST_GUEST 3U  /* 0 hypervisor, 1 loopback, 2 host: never a guest */
 
 struct inventory_vcpu {
-	struct cpumask allowed;  /* <vcpupin>, else <vcpu cpuset=>; empty: any CPU */
+	struct cpumask allowed;	 /* <vcpupin>, else <vcpu cpuset=>; empty: any CPU */
 	unsigned pin_generation; /* counts libvirt's events of somebody pinning this vCPU */
 };
 
@@ -50,3 +51,9 @@ const struct inventory_domain *inventory_find(const struct inventory *inventory,
 /* The domain whose live XML has this CID. NULL if none has it, if two say that they have it (then
  * nobody knows whose report it is), or if it is below CID_FIRST_GUEST. */
 const struct inventory_domain *inventory_by_cid(const struct inventory *inventory, uint32_t cid);
+
+/* A UUID as libvirt writes it: lower case, with hyphens. */
+void uuid_format(const uint8_t uuid[DOMAIN_UUID], char ret[UUID_TEXT]);
+
+/* The same backwards, in either case. -EINVAL if it is none. */
+int uuid_parse(const char *text, uint8_t ret[DOMAIN_UUID]);

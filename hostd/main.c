@@ -16,6 +16,7 @@
 
 #define STATE_DIR   "/run/vmfreq"
 #define LEDGER_PATH STATE_DIR "/ledger"
+#define LIMITS_PATH STATE_DIR "/limits"
 
 struct options {
 	struct host_options host;
@@ -140,6 +141,7 @@ int main(int argc, char *argv[])
 {
 	struct options options = {.host = {.root = "/",
 					   .ledger_path = LEDGER_PATH,
+					   .limits_path = LIMITS_PATH,
 					   .config_path = SYSCONFDIR "/vmfreq.conf"}};
 	struct host_config config;
 	int r = parse_options(argc, argv, &options);

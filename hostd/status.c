@@ -116,9 +116,10 @@ static struct json_object *vcpu_json(const struct domain *domain, unsigned i)
 	return object;
 }
 
-/* Why a domain isn't acted on; NULL if it is. */
-static const char *domain_reason(const struct domain *domain)
+const char *status_reason(const struct domain *domain)
 {
+	if (domain->limit.released)
+		return "it was released by hand (vmfreqctl resume takes it up again)";
 	if (domain->info.cid < CID_FIRST_GUEST)
 		return "it has no vsock device";
 	if (!domain->hello)
@@ -155,20 +156,18 @@ static struct json_object *domain_json(const struct domain *domain)
 {
 	struct json_object *object = json_object_new_object();
 	struct json_object *vcpus = json_object_new_array();
-	const unsigned char *u = domain->info.uuid;
-	const char *reason = domain_reason(domain);
-	char uuid[37];
+	const char *reason = status_reason(domain);
+	char uuid[UUID_TEXT];
 
-	snprintf(uuid, sizeof(uuid),
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
-		 u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
-		 u[15]);
+	uuid_format(domain->info.uuid, uuid);
 	add_text(object, "name", domain->info.name);
 	add_text(object, "uuid", uuid);
 	add_number(object, "id", (uint64_t)domain->info.id);
 	if (domain->info.cid >= CID_FIRST_GUEST)
 		add_number(object, "cid", domain->info.cid);
 	add_flag(object, "connected", domain->hello);
+	add_number(object, "limit", domain->limit.percent);
+	add_flag(object, "released", domain->limit.released);
 	add_number(object, "reports", domain->reports);
 	add_text(object, "threads", thread_source_text(domain->thread_source));
 	if (domain->hello) {

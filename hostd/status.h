@@ -8,3 +8,6 @@
 
 /* The document, which the caller puts; NULL if there is no memory. Reads some files of /proc. */
 struct json_object *status_json(const struct host *host);
+
+/* Why a domain isn't acted on, in words; NULL if it is. */
+const char *status_reason(const struct domain *domain);

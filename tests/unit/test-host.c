@@ -18,7 +18,7 @@
 #define PORT  700U
 
 struct fixture {
-	char *root, *ledger, *config_path;
+	char *root, *limits, *ledger, *config_path;
 	sd_event *event;
 	struct host_config config;
 	struct host *host;
@@ -129,6 +129,7 @@ static struct inventory *make_inventory(int id, unsigned pin_generation)
 static void start_host(struct fixture *f, bool dry_run)
 {
 	struct host_options options = {.root = f->root, .ledger_path = f->ledger,
+				       .limits_path = f->limits,
 				       .config_path = f->config_path, .dry_run = dry_run};
 
 	assert_true(host_new(f->event, &options, &f->config, &f->host) >= 0);
@@ -143,6 +144,7 @@ static int setup(void **state)
 	f->guest = -EBADF;
 	f->root = test_make_dir();
 	assert_true(asprintf(&f->ledger, "%s/ledger", f->root) > 0);
+	assert_true(asprintf(&f->limits, "%s/limits", f->root) > 0);
 	assert_true(asprintf(&f->config_path, "%s/vmfreq.conf", f->root) > 0);
 	assert_true(sd_event_new(&f->event) >= 0);
 	write_host(f->root);
@@ -169,6 +171,7 @@ static int teardown(void **state)
 		close(f->guest);
 	test_remove_dir(f->root);
 	free(f->ledger);
+	free(f->limits);
 	free(f->config_path);
 	free(f);
 	return 0;
@@ -572,6 +575,93 @@ static void test_killed(void **state)
 	assert_int_equal(tally.restored, 0);
 }
 
+static int lay(struct fixture *f, uint8_t percent, bool released)
+{
+	const struct domain_limit limit = {percent, released};
+
+	return host_limit_domain(f->host, host_domain(f->host, 0)->info.uuid, &limit);
+}
+
+/* A limit holds at once, and outlives a restart of hostd and of the domain. */
+static void test_limit(void **state)
+{
+	struct fixture *f = *state;
+
+	start_host(f, false);
+	call_from(f, CID, PORT);
+	send_hello(f);
+	send_report(f, 0, 900, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+	assert_int_equal(lay(f, 50, false), 0);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "50.00");
+	assert_int_equal(lay(f, 0, false), 0);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
+	assert_int_equal(lay(f, 25, false), 0);
+
+	host_free(TAKE_PTR(f->host));
+	start_host(f, false);
+	assert_int_equal(host_domain(f->host, 0)->limit.percent, 25);
+	host_take_inventory(f->host, make_inventory(8, 0));
+	assert_int_equal(host_domain(f->host, 0)->info.id, 8);
+	assert_int_equal(host_domain(f->host, 0)->limit.percent, 25);
+	assert_int_equal(lay(f, LIMIT_NONE, false), 0);
+	assert_int_not_equal(access(f->limits, F_OK), 0);
+}
+
+/* Released: all is put back at once, whatever the guest says then, until it is resumed. */
+static void test_release(void **state)
+{
+	struct fixture *f = *state;
+
+	start_host(f, false);
+	call_from(f, CID, PORT);
+	send_hello(f);
+	send_report(f, 0, 900, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+	wait_for_file(f, VCPU "1/cpuset.cpus", "2-3");
+	assert_int_equal(lay(f, LIMIT_NONE, true), 0);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
+	wait_for_file(f, VCPU "1/cpuset.cpus", "0-3");
+	wait_for_file(f, SCOPE "/cpu.uclamp.min", "0.00");
+	send_report(f, 700, 900, 60000);
+	host_take_inventory(f->host, make_inventory(7, 0));
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
+	wait_for_file(f, VCPU "0/cpuset.cpus", "0-3");
+	assert_non_null(host_domain(f->host, 0)->hello);
+
+	assert_int_equal(lay(f, LIMIT_NONE, false), 0);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+	wait_for_file(f, VCPU "1/cpuset.cpus", "2-3");
+	assert_int_equal(lay(f, LIMIT_NONE, true), 0);
+	host_free(TAKE_PTR(f->host));
+	start_host(f, false);
+	assert_true(host_domain(f->host, 0)->limit.released);
+}
+
+/* What can't be kept isn't done; what is damaged is one domain's loss; a dry run keeps nothing. */
+static void test_limits_file(void **state)
+{
+	static const struct domain_limit limit = {50, false};
+	static const uint8_t stranger[DOMAIN_UUID] = {9};
+	struct fixture *f = *state;
+
+	test_write(f->root, "limits", "07000000-0000-0000-0000-000000000000 limit=\n");
+	start_host(f, false);
+	assert_int_equal(host_domain(f->host, 0)->limit.percent, LIMIT_NONE);
+	assert_int_equal(host_limit_domain(f->host, stranger, &limit), -ENOENT);
+	assert_int_equal(unlink(f->limits), 0);
+	assert_int_equal(mkdir(f->limits, 0755), 0);
+	assert_int_equal(lay(f, 50, false), -EISDIR);
+	assert_int_equal(host_domain(f->host, 0)->limit.percent, LIMIT_NONE);
+	assert_int_equal(rmdir(f->limits), 0);
+
+	host_free(TAKE_PTR(f->host));
+	start_host(f, true);
+	assert_int_equal(lay(f, 50, false), 0);
+	assert_int_equal(host_domain(f->host, 0)->limit.percent, 50);
+	assert_int_not_equal(access(f->limits, F_OK), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -587,6 +677,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_operators_pin_stands, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_concerns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_release, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_limits_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 	};
 
