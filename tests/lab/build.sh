@@ -58,17 +58,31 @@ build_check() {
     note "$(build_check_counts | awk '{ print $1 " passed, " $2 " failed, " $3 " skipped" }')"
 }
 
-# "passed failed skipped" of the last make check; one failed if it did not come as far as running tests
+# "passed failed skipped" of the last make check; one failed if it did not come as far as running tests. A case that a
+# unit test skips inside counts as skipped, beside the test that passed.
 build_check_counts() {
     if [[ ! -f $LAB_BUILD/test-suite.log ]]; then
         echo 0 1 0
         return
     fi
-    awk -F': *' '
+    awk -F': *' -v cases="$(build_check_skips | grep -c '^case ')" '
         /^# PASS:/ || /^# XFAIL:/ { passed += $2 }
         /^# FAIL:/ || /^# XPASS:/ || /^# ERROR:/ { failed += $2 }
         /^# SKIP:/ { skipped += $2 }
-        END { print passed + 0, failed + 0, skipped + 0 }' "$LAB_BUILD"/test-suite.log
+        END { print passed + 0, failed + 0, skipped + cases + 0 }' "$LAB_BUILD"/test-suite.log
+}
+
+# What it skipped, a line each: "test NAME: REASON", or "case NAME: FUNCTION: REASON"
+build_check_skips() {
+    local result log name kind
+    while read -r result; do
+        log=${result%.trs}.log
+        name=${log#"$LAB_BUILD/"}
+        name=${name%.log}
+        kind=case
+        ! grep -q -x ':test-result: SKIP' "$result" || kind=test
+        sed -n "s,^SKIP: ,$kind $name: ,p" "$log"
+    done < <(find "$LAB_BUILD/tests" -name '*.trs' | sort)
 }
 
 # What make install made, into the running host VM.

@@ -218,6 +218,9 @@ cmd_test() {
         step_join check && status=0 || status=1
         read -r PASSED FAILED SKIPPED < <(build_check_counts)
         FAILED=$((FAILED > status ? FAILED : status))
+        while read -r name; do
+            say "skipped $name"
+        done < <(build_check_skips)
     fi
     if ! step_join guest; then
         finish "$(count_for "$LAB_HOST" "${selected[@]}")" "the guest could not be started, so no scenario ran"

@@ -135,7 +135,7 @@ static void test_every_call(_unused_ void **state)
 	close(root_fd);
 	test_remove_dir(dir);
 	if (!traced)
-		skip();
+		TEST_SKIP("this machine doesn't allow ptrace");
 	print_message("killed at %u stops\n", n - 2);
 	assert_true(n > 100);
 }

@@ -30,6 +30,13 @@
 		}                                                                                  \
 	} while (0)
 
+/* As skip(), and says why: .ci/run counts and prints what a test skips inside and passes. */
+#define TEST_SKIP(reason)                                                                          \
+	do {                                                                                       \
+		print_message("SKIP: %s: " reason "\n", __func__);                                 \
+		skip();                                                                            \
+	} while (0)
+
 /* The bytes that text names: "56 46 01 00". White space is ignored. Their number. */
 static inline size_t test_hex(const char *text, uint8_t *buffer, size_t size)
 {

@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The completions for bash, asked as bash asks them: every option of --help from its beginning, values, commands, and the
+# names of domains, which a vmfreqctl of our own tells.
+
+# shellcheck source=tests/lint/lib.sh
+. "${srcdir:-.}/tests/lint/lib.sh"
+
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+status='{ "domains": [ { "name": "web", "uuid": "1-2" }, { "name": "data base", "uuid": "3-4", "concerns": [ { "name": "cpu-max" } ] } ] }'
+cat >"$scratch/vmfreqctl" <<CTL
+#!/bin/sh
+[ "\$*" = "--json status" ] && [ ! -e "$scratch/stopped" ] && echo '$status' && exit
+echo "vmfreqctl: vmfreq-hostd doesn't answer" >&2
+exit 1
+CTL
+chmod +x "$scratch/vmfreqctl"
+
+for program in vmfreq-hostd vmfreq-guestd vmfreqctl; do
+    # shellcheck source=/dev/null
+    . "$srcdir/completions/bash/$program" || fail "completions/bash/$program can't be read"
+done
+
+# It works inside of a completion alone, which this is only half: note what was asked for.
+compopt() { COMPOPTS+=" $*"; }
+
+# complete_words WORD...: what bash would offer for the last one, one a line; --x=y counts as three words, as it does there
+complete_words() {
+    local function
+    COMP_WORDS=("$@")
+    COMP_CWORD=$(($# - 1))
+    COMPREPLY=() COMPOPTS=
+    COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+    function=$(complete -p "$1" | sed -n 's/.* -F \([^ ]*\) .*/\1/p')
+    PATH=$scratch:$PATH "$function" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" 2>"$scratch/stderr"
+    [[ ! -s $scratch/stderr ]] || fail "completing '$*' says: $(<"$scratch/stderr")"
+    OFFERED=$(printf '%s\n' "${COMPREPLY[@]}" | sed 's/ $//' | sort)
+}
+
+# offers WANTED WORD...: WANTED are words with commas between
+offers() {
+    local wanted
+    wanted=$(tr , '\n' <<<"$1" | sort)
+    shift
+    complete_words "$@"
+    [[ $OFFERED == "$wanted" ]] || fail "for '$*' it offers '$(xargs <<<"$OFFERED")', not '$(xargs <<<"$wanted")'"
+    n=$((n + 1))
+}
+
+n=0
+for program in vmfreq-hostd vmfreq-guestd vmfreqctl; do
+    while read -r option; do
+        complete_words "$program" "${option%?}"
+        grep -q -x -E -- "$option=?" <<<"$OFFERED" || fail "$program ${option%?} isn't completed to $option"
+        n=$((n + 1))
+    done < <("./$program" --help | sed -n -E 's/^ +(-[A-Za-z], +)?(--[a-z-]+).*/\2/p')
+    offers --version "$program" --vers
+    offers '' "$program" --no-such
+done
+for program in vmfreq-hostd vmfreq-guestd; do
+    offers debug "$program" --log-level d
+    offers error,warning,notice,info,debug "$program" --log-level =
+    offers warning "$program" --log-level = w
+    : >"$scratch/one file"
+    offers "$scratch/one file" "$program" -c "$scratch/one"
+    offers "$scratch/one file" "$program" --config = "$scratch/one"
+    [[ $COMPOPTS == *filenames* ]] || fail "$program --config= doesn't complete the name of a file"
+    complete_words "$program" --conf
+    [[ $COMPOPTS == *nospace* ]] || fail "$program --config= is followed by a space"
+done
+offers status vmfreqctl st
+offers status vmfreqctl --json st
+offers 500ms,5s vmfreqctl --watch = 5
+passed "$n completions"
