@@ -33,6 +33,7 @@ struct cpufreq_policy {
 	struct governor_policy can;
 	struct governor_state state;
 	uint64_t retry_usec; /* the caller's: not before */
+	int error;	     /* the caller's: of the last write, as the log has it */
 };
 
 struct cpufreq;

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "common/macro.h"
+#include "config.h"
 #include "guestd/guest_private.h"
 
 /* Samples are at least this many times as far apart as what one costs us: an emulated guest spends
@@ -55,12 +56,18 @@ static void on_hotplug(struct guest *guest)
 		guest_link_renew(guest, "there are new CPUs");
 }
 
-static void log_sample_failure(struct guest *guest, int error)
+/* Says how sampling goes when that is news. error: 0 or -errno. */
+static void log_sample(struct guest *guest, int error)
 {
-	unsigned dropped;
-
-	if (ratelimit_pass(&guest->sample_limit, guest_now_usec(), &dropped))
-		log_warning("the counters can't be read: %s", strerror(-error));
+	if (error == guest->sample_error)
+		return;
+	if (error < 0)
+		log_event(LOG_WARNING, EVENT_SAMPLE_FAILED, LOG_FIELDS(.reason = strerror(-error)),
+			  "the counters can't be read: %s", strerror(-error));
+	else
+		log_event(LOG_INFO, EVENT_SAMPLE_RECOVERED, LOG_FIELDS(),
+			  "the counters can be read again");
+	guest->sample_error = error;
 }
 
 static void measure_cost(struct guest *guest)
@@ -83,10 +90,9 @@ static int sample(struct guest *guest)
 		if (r >= 0)
 			r = counters_proc_read(guest->proc, guest->counters);
 	}
-	if (r < 0) {
-		log_sample_failure(guest, r);
+	log_sample(guest, MIN(r, 0));
+	if (r < 0)
 		return r;
-	}
 	measure_cost(guest);
 	if (!cpumask_equal(&guest->counters->present, &guest->cpus))
 		on_hotplug(guest);
@@ -174,10 +180,14 @@ int guest_reload(struct guest *guest)
 	r = config_load(guest->options.config_path, guest_config_keys, guest_config_keys_n,
 			&guest->config, sizeof(guest->config), on_complaint, guest);
 	if (r < 0) {
-		log_error("the old settings stay");
+		log_event(LOG_ERR, EVENT_CONFIG_REJECTED,
+			  LOG_FIELDS(.config_file = guest->options.config_path),
+			  "the configuration stays as it was");
 		return r;
 	}
-	log_info("settings read again");
+	log_event(LOG_INFO, EVENT_CONFIG_RELOADED,
+		  LOG_FIELDS(.config_file = guest->options.config_path), "%s is loaded",
+		  guest->options.config_path);
 	configure(guest);
 	if (old.cpufreq != guest->config.cpufreq)
 		guest_cpufreq_rescan(guest);
@@ -236,7 +246,6 @@ static int allocate(struct guest *guest)
 	guest->records = calloc(PROTO_CPUS_MAX, sizeof(*guest->records));
 	if (!guest->estimator || !guest->reporter || !guest->counters || !guest->records)
 		return -ENOMEM;
-	guest->sample_limit = (struct ratelimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 3};
 	configure(guest);
 	return 0;
 }
@@ -288,9 +297,12 @@ int guest_new(const struct guest_options *options, const struct guest_config *co
 	guest->config = *config;
 	r = start(guest);
 	if (r < 0) {
-		log_error("can't start: %s", strerror(-r));
+		log_event(LOG_ERR, EVENT_START_FAILED, LOG_FIELDS(.reason = strerror(-r)),
+			  "can't start: %s", strerror(-r));
 		return r;
 	}
+	log_event(LOG_INFO, EVENT_STARTED, LOG_FIELDS(), "vmfreq-guestd " PACKAGE_VERSION " runs%s",
+		  options->dry_run ? "; it changes nothing (dry run)" : "");
 	*ret = TAKE_PTR(guest);
 	return 0;
 }

@@ -36,4 +36,7 @@ int guest_reload(struct guest *guest);
  * went well. */
 const char *guest_config_error(const struct guest *guest);
 
+/* Says what was put back of what an earlier run left. */
+void guest_log_restored(unsigned restored, unsigned left);
+
 sd_event *guest_event(struct guest *guest);

@@ -23,16 +23,13 @@ static bool look(struct guest *guest, uint64_t now_usec)
 
 static void log_concern(struct guest *guest, enum notice_concern concern, uint64_t now_usec)
 {
-	const char *name = notice_concern_name(concern);
-	unsigned dropped;
+	const char *text = concern_explain(concern, counters_proc_lacks(guest->proc));
+	bool is_there = guest->notice.concerns & UINT32_C(1) << concern;
 
-	if (!ratelimit_pass(&guest->concern_limit, now_usec, &dropped))
-		return;
-	if (guest->notice.concerns & UINT32_C(1) << concern)
-		log_notice("%s: %s", name,
-			   concern_explain(concern, counters_proc_lacks(guest->proc)));
-	else
-		log_info("%s: this is over", name);
+	log_event_limited(&guest->concern_limit, now_usec, is_there ? LOG_NOTICE : LOG_INFO,
+			  is_there ? EVENT_CONCERN : EVENT_CONCERN_GONE, LOG_FIELDS(.reason = text),
+			  "%s: %s%s", notice_concern_name(concern),
+			  is_there ? "" : "this is over: ", text);
 }
 
 static uint32_t decide(const struct guest *guest)

@@ -42,16 +42,33 @@ static void log_taken(const struct guest *guest, int error)
 {
 	unsigned ours = cpufreq_count_held(guest->cpufreq, CPUFREQ_HOLD_OURS);
 	unsigned n = cpufreq_count(guest->cpufreq);
+	char text[192];
 
 	if (n == 0)
 		return; /* a concern of its own */
 	if (ours == n)
-		log_info("cpufreq: the userspace governor is set in all %u policies", n);
+		snprintf(text, sizeof(text), "the userspace governor is set in all %u policies", n);
 	else
-		log_notice(
-			"cpufreq: the userspace governor is set in %u of %u policies, the others "
-			"are left as they are (%s)",
-			ours, n, error < 0 ? strerror(-error) : "not ours");
+		snprintf(text, sizeof(text),
+			 "the userspace governor is set in %u of %u policies, the others are left "
+			 "as they are (%s)",
+			 ours, n, error < 0 ? strerror(-error) : "not ours");
+	log_event(ours == n ? LOG_INFO : LOG_NOTICE, EVENT_CPUFREQ, LOG_FIELDS(.reason = text),
+		  "cpufreq: %s", text);
+}
+
+/* Taking them failed, for their state can't be noted: that is tried again and again, and said once.
+ */
+static void log_not_taken(struct guest *guest, int error)
+{
+	char text[128];
+
+	if (error == guest->take_error)
+		return;
+	guest->take_error = error;
+	snprintf(text, sizeof(text), "it is left alone, for its state can't be written to /%s: %s",
+		 CPUFREQ_STATE, strerror(-error));
+	log_event(LOG_WARNING, EVENT_CPUFREQ, LOG_FIELDS(.reason = text), "cpufreq: %s", text);
 }
 
 /* The policies that can be taken: take them. Says so if that changed anything. */
@@ -63,14 +80,24 @@ static void take(struct guest *guest, bool say)
 	if (is_wanted(guest) && !guest->cpufreq_off) {
 		r = cpufreq_take(guest->cpufreq, &error);
 		if (r < 0)
-			log_warning(
-				"cpufreq is left alone, for its state can't be written to /%s: %s",
-				CPUFREQ_STATE, strerror(-r));
-		else if (say || ours != cpufreq_count_held(guest->cpufreq, CPUFREQ_HOLD_OURS))
+			log_not_taken(guest, r);
+		else if (say || guest->take_error < 0 ||
+			 ours != cpufreq_count_held(guest->cpufreq, CPUFREQ_HOLD_OURS))
 			log_taken(guest, error);
+		guest->take_error = MIN(r, 0);
 	}
 	for (unsigned i = 0; i < cpufreq_count(guest->cpufreq); i++)
 		set_scale(guest, cpufreq_policy(guest->cpufreq, i));
+}
+
+void guest_log_restored(unsigned restored, unsigned left)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "%u policies put back, %u left to whoever changed them since",
+		 restored, left);
+	log_event(LOG_NOTICE, EVENT_RESTORED, LOG_FIELDS(.reason = text),
+		  "cpufreq, left by an earlier run: %s", text);
 }
 
 /* What an earlier run has left. */
@@ -81,14 +108,13 @@ static void recover(struct guest *guest)
 
 	if (r < 0) {
 		/* Taking the governor now would write down our own settings as what was before. */
-		log_warning("cpufreq is left alone, for what an earlier run wrote to /%s can't be "
-			    "given back: %s",
-			    CPUFREQ_STATE, strerror(-r));
+		log_event(LOG_WARNING, EVENT_RESTORE_FAILED, LOG_FIELDS(.reason = strerror(-r)),
+			  "cpufreq is left alone, for what an earlier run wrote to /%s can't be "
+			  "given back: %s",
+			  CPUFREQ_STATE, strerror(-r));
 		guest->cpufreq_off = true;
 	} else if (r > 0 || left > 0) {
-		log_notice("cpufreq: gave back %d policies of an earlier run, left %u that others "
-			   "have changed",
-			   r, left);
+		guest_log_restored((unsigned)r, left);
 	}
 }
 
@@ -103,7 +129,6 @@ int guest_cpufreq_init(struct guest *guest)
 		return r;
 	for (unsigned i = 0; i < CPUMASK_CPUS; i++)
 		guest->scale1024[i] = CAPACITY_SCALE;
-	guest->cpufreq_limit = (struct ratelimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 5};
 	guest->taken_usec = guest_now_usec();
 	take(guest, true);
 	guest_cpufreq_govern(guest, guest_now_usec());
@@ -118,8 +143,13 @@ void guest_cpufreq_done(struct guest *guest)
 		return;
 	r = guest->options.dry_run ? 0 : cpufreq_restore(guest->cpufreq);
 	if (r < 0)
-		log_error("cpufreq: not everything could be given back: %s; /%s says what it was",
+		log_event(LOG_ERR, EVENT_RESTORE_FAILED, LOG_FIELDS(.reason = strerror(-r)),
+			  "cpufreq: not everything could be given back: %s; /%s says what it was",
 			  strerror(-r), CPUFREQ_STATE);
+	else
+		log_event(LOG_INFO, EVENT_STOPPED,
+			  LOG_FIELDS(.reason = "cpufreq is as it was before"),
+			  "stopped: cpufreq is as it was before");
 	cpufreq_close(guest->cpufreq);
 	guest->cpufreq = NULL;
 }
@@ -132,20 +162,34 @@ void guest_cpufreq_rescan(struct guest *guest)
 		log_warning("cpufreq: %s", strerror(-r));
 	if (!guest->config.cpufreq && !guest->options.dry_run &&
 	    cpufreq_restore(guest->cpufreq) < 0)
-		log_warning("cpufreq: not everything could be given back");
+		log_event(LOG_WARNING, EVENT_RESTORE_FAILED,
+			  LOG_FIELDS(.reason = "a cpufreq policy refused"),
+			  "cpufreq: not everything could be given back");
 	take(guest, false);
 }
 
-static void log_failure(struct guest *guest, const struct cpufreq_policy *policy, int error,
-			uint64_t now_usec)
+/* Says how setting a policy goes when that is news. error: 0 or -errno. */
+static void log_set(struct cpufreq_policy *policy, int error)
 {
-	unsigned dropped;
+	bool is_write = error < 0 && error != -ECANCELED;
+	char text[96];
 
-	if (error == -ECANCELED)
-		return; /* a concern of its own: the governor is somebody else's */
-	if (ratelimit_pass(&guest->cpufreq_limit, now_usec, &dropped))
-		log_warning("cpufreq: the speed of policy%u can't be set: %s", policy->id,
-			    strerror(-error));
+	if (error == policy->error)
+		return;
+	policy->error = error;
+	snprintf(text, sizeof(text), "policy%u%s%s", policy->id, is_write ? ": " : "",
+		 is_write ? strerror(-error) : "");
+	if (error == -ECANCELED) {
+		policy->error = 0; /* not a failure to recover from, but the end of it */
+		log_event(LOG_INFO, EVENT_GOVERNOR_TAKEN, LOG_FIELDS(.reason = text),
+			  "cpufreq: somebody changed the governor of %s: it is theirs", text);
+	} else if (error < 0) {
+		log_event(LOG_WARNING, EVENT_SPEED_FAILED, LOG_FIELDS(.reason = text),
+			  "cpufreq: the speed can't be set: %s", text);
+	} else {
+		log_event(LOG_INFO, EVENT_SPEED_RECOVERED, LOG_FIELDS(.reason = text),
+			  "cpufreq: the speed can be set again: %s", text);
+	}
 }
 
 static void govern_policy(struct guest *guest, unsigned i, uint64_t now_usec)
@@ -159,9 +203,9 @@ static void govern_policy(struct guest *guest, unsigned i, uint64_t now_usec)
 			     guest->config.cpufreq_interval_usec, now_usec, &khz))
 		return;
 	r = cpufreq_set(guest->cpufreq, i, khz);
+	log_set(policy, MIN(r, 0));
 	if (r < 0) {
 		policy->retry_usec = now_usec + RETRY_USEC;
-		log_failure(guest, policy, r, now_usec);
 	} else {
 		governor_wrote(&policy->state, khz, now_usec);
 		log_debug("cpufreq: policy%u set to %" PRIu32 " kHz", policy->id, khz);

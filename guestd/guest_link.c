@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The part of the daemon that keeps a connection to the host and talks over it. */
-#include <stdarg.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
@@ -25,39 +24,43 @@ bool guest_link_is_streaming(const struct guest *guest)
 	return guest->dialog->streaming;
 }
 
-/* Says how the connection is, when that is news: a host that refuses us is tried for ever. */
-static void log_link(struct guest *guest, bool good, const char *text)
+/* Whether it is news that the connection is so; then it is the STATUS, too. */
+static bool take_link(struct guest *guest, enum link link, const char *text)
 {
-	unsigned dropped = 0;
-	bool news = !guest->link_known || guest->link_good != good ||
-		    strcmp(guest->link_reason, text) != 0;
-
-	guest->link_known = true;
-	guest->link_good = good;
-	snprintf(guest->link_reason, sizeof(guest->link_reason), "%s", text);
-	if (!news)
-		return;
+	if (guest->link == link && strcmp(guest->link_text, text) == 0)
+		return false;
+	guest->link = link;
+	snprintf(guest->link_text, sizeof(guest->link_text), "%s", text);
 	sd_notifyf(false, "STATUS=%s", text);
-	if (!ratelimit_pass(&guest->link_limit, guest_now_usec(), &dropped))
-		return;
-	if (dropped > 0)
-		log_notice("(%u changes of the connection were not logged)", dropped);
-	log_line(good ? LOG_INFO : LOG_NOTICE, "%s", text);
+	return true;
 }
 
-static void log_lost(struct guest *guest, const char *format, ...) _printf_(2, 3);
-
-static void log_lost(struct guest *guest, const char *format, ...)
+static void log_streaming(struct guest *guest)
 {
-	char reason[sizeof(guest->link_reason) - 64], text[sizeof(guest->link_reason)];
-	va_list args;
+	char text[sizeof(guest->link_text)];
 
-	va_start(args, format);
-	vsnprintf(reason, sizeof(reason), format, args);
-	va_end(args);
+	snprintf(text, sizeof(text), "streaming to CID %u port %u (%s), signal proc, cpufreq %s",
+		 (unsigned)guest->config.cid, (unsigned)guest->config.port, guest->dialog->agent,
+		 hello_cpufreq_name(guest_cpufreq_state(guest)));
+	if (take_link(guest, LINK_GOOD, text))
+		log_event_limited(&guest->link_limit, guest_now_usec(), LOG_INFO,
+				  EVENT_HOST_CONNECTED,
+				  LOG_FIELDS(.cid = (uint32_t)guest->config.cid), "%s", text);
+}
+
+/* link: LINK_LOST, or LINK_REFUSED. A host that refuses us is tried for ever, and that said once.
+ */
+static void log_lost(struct guest *guest, enum link link, const char *reason)
+{
+	char text[sizeof(guest->link_text)];
+
 	snprintf(text, sizeof(text), "not connected to CID %u port %u: %s",
 		 (unsigned)guest->config.cid, (unsigned)guest->config.port, reason);
-	log_link(guest, false, text);
+	if (take_link(guest, link, text))
+		log_event_limited(&guest->link_limit, guest_now_usec(), LOG_NOTICE,
+				  link == LINK_REFUSED ? EVENT_HOST_REFUSES : EVENT_HOST_LOST,
+				  LOG_FIELDS(.cid = (uint32_t)guest->config.cid, .reason = reason),
+				  "%s", text);
 }
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata);
@@ -147,7 +150,6 @@ static int send_hello(struct guest *guest)
 static void start_streaming(struct guest *guest, uint64_t now_usec)
 {
 	uint64_t lease_usec = guest->dialog->lease_max_msec * USEC_PER_MSEC;
-	char text[sizeof(guest->link_reason)];
 
 	guest->streaming_usec = now_usec;
 	reporter_configure(guest->reporter, MIN(guest->config.lease_usec, lease_usec),
@@ -155,21 +157,22 @@ static void start_streaming(struct guest *guest, uint64_t now_usec)
 	guest->psi_read_usec = 0;
 	guest->notice_due = guest->notice.concerns != 0;
 	reporter_restart(guest->reporter, now_usec);
-	snprintf(text, sizeof(text), "streaming to CID %u port %u (%s), signal proc, cpufreq %s",
-		 (unsigned)guest->config.cid, (unsigned)guest->config.port, guest->dialog->agent,
-		 hello_cpufreq_name(guest_cpufreq_state(guest)));
-	log_link(guest, true, text);
+	log_streaming(guest);
 	guest_tick(guest);
 }
 
 /* The host said BYE. Where it would only say so again, try as rarely as we do at all. */
 static void take_bye(struct guest *guest, const struct message_bye *bye)
 {
-	log_lost(guest, "the host said %s%s%s", bye_code_name(bye->code), *bye->text ? ": " : "",
-		 bye->text);
+	bool refuses = bye->code == BYE_VERSION || bye->code == BYE_REFUSED ||
+		       bye->code == BYE_REPLACED || bye->code == BYE_FLOOD;
+	char reason[PROTO_TEXT_MAX + 64];
+
+	snprintf(reason, sizeof(reason), "the host said %s%s%s", bye_code_name(bye->code),
+		 *bye->text ? ": " : "", bye->text);
+	log_lost(guest, refuses ? LINK_REFUSED : LINK_LOST, reason);
 	hang_up(guest);
-	if (bye->code == BYE_VERSION || bye->code == BYE_REFUSED || bye->code == BYE_REPLACED ||
-	    bye->code == BYE_FLOOD)
+	if (refuses)
 		backoff_max(&guest->backoff);
 	give_up(guest);
 }
@@ -180,7 +183,7 @@ static void take_version(struct guest *guest)
 
 	snprintf(text, sizeof(text), "the host speaks version %u.%u, we speak %u.%u",
 		 guest->dialog->peer_major, guest->dialog->peer_minor, PROTO_MAJOR, PROTO_MINOR);
-	log_lost(guest, "%s", text);
+	log_lost(guest, LINK_REFUSED, text);
 	say_bye(guest, BYE_VERSION, text);
 	hang_up(guest);
 	backoff_max(&guest->backoff);
@@ -189,7 +192,7 @@ static void take_version(struct guest *guest)
 
 static void take_bad(struct guest *guest, const char *what)
 {
-	log_lost(guest, "%s", what);
+	log_lost(guest, LINK_LOST, what);
 	say_bye(guest, BYE_PROTOCOL, what);
 	give_up(guest);
 }
@@ -250,7 +253,7 @@ static int on_io(_unused_ sd_event_source *source, _unused_ int fd, uint32_t eve
 	if (uplink_state(guest->uplink) == UPLINK_UP && !take_frames(guest, now_usec))
 		return 0;
 	if (r < 0) {
-		log_lost(guest, "%s", strerror(-r));
+		log_lost(guest, LINK_LOST, strerror(-r));
 		give_up(guest);
 		return 0;
 	}
@@ -268,7 +271,7 @@ static void connect_now(struct guest *guest)
 		r = sd_event_add_io(guest->event, &guest->io_source, uplink_fd(guest->uplink),
 				    uplink_events(guest->uplink), on_io, guest);
 	if (r < 0) {
-		log_lost(guest, "%s", strerror(-r));
+		log_lost(guest, LINK_LOST, strerror(-r));
 		give_up(guest);
 	}
 }
@@ -320,12 +323,13 @@ void guest_link_check(struct guest *guest, uint64_t now_usec)
 	if (uplink_state(guest->uplink) == UPLINK_DOWN)
 		return;
 	if (uplink_is_stalled(guest->uplink, now_usec)) {
-		log_lost(guest, uplink_state(guest->uplink) == UPLINK_UP ? "the host takes nothing"
-									 : "no answer");
+		log_lost(guest, LINK_LOST,
+			 uplink_state(guest->uplink) == UPLINK_UP ? "the host takes nothing"
+								  : "no answer");
 		give_up(guest);
 	} else if (uplink_state(guest->uplink) == UPLINK_UP &&
 		   dialog_check(guest->dialog, now_usec) == DIALOG_TIMEOUT) {
-		log_lost(guest, "the host is silent");
+		log_lost(guest, LINK_LOST, "the host is silent");
 		say_bye(guest, BYE_TIMEOUT, "silent");
 		give_up(guest);
 	}
@@ -387,7 +391,7 @@ void guest_link_report(struct guest *guest, uint64_t stamp_usec, uint64_t now_us
 	if (r >= 0 && uplink_is_clear(guest->uplink))
 		r = send_due(guest, stamp_usec, now_usec);
 	if (r < 0) {
-		log_lost(guest, "%s", strerror(-r));
+		log_lost(guest, LINK_LOST, strerror(-r));
 		give_up(guest);
 	}
 }

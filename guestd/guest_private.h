@@ -11,6 +11,8 @@
 #include "guestd/guest.h"
 #include "guestd/reporter.h"
 
+enum link { LINK_UNKNOWN, LINK_GOOD, LINK_LOST, LINK_REFUSED };
+
 struct guest {
 	struct guest_options options;
 	struct guest_config config;
@@ -26,7 +28,7 @@ struct guest {
 	unsigned quiet_samples; /* since the last active one */
 	uint64_t cost_nsec;	/* our own CPU time per sample, smoothed */
 	uint64_t self_run_nsec; /* at the last sample */
-	struct ratelimit sample_limit;
+	int sample_error;	/* of the last sample, as the log has it; 0: it went well */
 	struct counters *counters;
 	struct report_vcpu *records; /* PROTO_CPUS_MAX */
 
@@ -38,10 +40,10 @@ struct guest {
 	struct cpumask hello_cpus; /* that the host was told of */
 	struct backoff backoff;
 	bool hello_sent;
-	uint64_t streaming_usec;    /* since when */
-	uint64_t psi_read_usec;	    /* PSI went out last */
-	bool link_known, link_good; /* what the log says of it */
-	char link_reason[256];
+	uint64_t streaming_usec; /* since when */
+	uint64_t psi_read_usec;	 /* PSI went out last */
+	enum link link;		 /* what the log says of it, and how */
+	char link_text[512];
 	struct ratelimit link_limit;
 
 	/* guest_concern.c */
@@ -58,7 +60,7 @@ struct guest {
 	uint64_t refreshed_usec; /* the policies' limits */
 	uint64_t taken_usec;	 /* the last try to take what is free */
 	uint16_t scale1024[CPUMASK_CPUS];
-	struct ratelimit cpufreq_limit;
+	int take_error; /* as the log has it */
 };
 
 uint64_t guest_now_usec(void);

@@ -117,12 +117,12 @@ static int restore(int root_fd)
 	int r = cpufreq_recover(root_fd, &left);
 
 	if (r < 0) {
-		log_error("cpufreq can't be given back: %s", strerror(-r));
+		log_event(LOG_ERR, EVENT_RESTORE_FAILED, LOG_FIELDS(.reason = strerror(-r)),
+			  "cpufreq can't be put back: %s", strerror(-r));
 		return EXIT_FAILURE;
 	}
 	if (r > 0 || left > 0)
-		log_info("cpufreq: gave back %d policies, left %u that others have changed", r,
-			 left);
+		guest_log_restored((unsigned)r, left);
 	return EXIT_SUCCESS;
 }
 
