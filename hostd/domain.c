@@ -361,6 +361,10 @@ int domain_greet(struct domain *domain, struct session *session, const struct me
 	for (unsigned i = 0; i < domain->info.n_vcpus; i++)
 		domain->vcpus[i].told = (struct feedback_vcpu){};
 	resolve_threads(domain, now_usec);
+	if (domain->thread_source == THREAD_SOURCE_NONE)
+		log_event_limited(&domain->link_log, now_usec, LOG_WARNING, EVENT_THREADS_MISSING,
+				  LOG_DOMAIN(domain), "%s: its vCPU threads were not found",
+				  domain->info.name);
 	run(domain, now_usec);
 	tell_changed(domain);
 	sd_event_source_set_time(domain->feedback_timer, now_usec);
