@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* /etc/vmfreq.conf: a table of keys says what may stand in it, and everything else follows.
- *
- * iniparser reads the file. It keeps no line numbers and lower-cases names, so the line of a key is
- * looked up again when there is something to say of it, and every value is checked here. */
+/* The values of a configuration: from text, into text. Pure. (config_load.c reads the files.) */
 #include "common/config.h"
 
 #include <assert.h>
-#include <iniparser/iniparser.h>
-#include <stdarg.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "common/macro.h"
 #include "common/parse.h"
 
-DEFINE_CLEANUP(dictionary *, iniparser_freedict)
-#define _cleanup_dictionary_ _cleanup_(iniparser_freedictp)
+#define SHOWN "%.80s" /* of a value in a message: the remedy must fit in behind it */
 
 static void *field(const struct config_key *key, void *config)
 {
@@ -42,34 +35,79 @@ static void join_names(const char *const *names, char *buffer, size_t size)
 					 names[i]);
 }
 
-static int set_number(const struct config_key *key, void *config, const char *value, char *message,
-		      size_t size)
+static int parse_number(enum config_type type, const char *value, uint64_t *ret)
+{
+	switch (type) {
+	case CONFIG_USEC:
+		return parse_usec(value, ret);
+	case CONFIG_PERCENT:
+		return parse_percent1024(value, ret);
+	case CONFIG_KHZ:
+		return parse_khz(value, ret);
+	default:
+		return parse_u64(value, ret);
+	}
+}
+
+/* What was meant by a number that lacks its unit, has a space in it or a decimal comma. */
+static bool mend_number(enum config_type type, const char *value, char *mended, size_t size)
+{
+	static const char *const unit[] = {[CONFIG_UINT] = "",
+					   [CONFIG_USEC] = "ms",
+					   [CONFIG_PERCENT] = "%",
+					   [CONFIG_KHZ] = "MHz"};
+	uint64_t number;
+	size_t n = 0;
+
+	for (; *value; value++) {
+		if (n + 4 >= size)
+			return false;
+		if (*value != ' ' && *value != '\t')
+			mended[n++] = *value == ',' ? '.' : *value;
+	}
+	mended[n] = '\0';
+	if (parse_number(type, mended, &number) == 0)
+		return true;
+	strcpy(mended + n, unit[type]);
+	return parse_number(type, mended, &number) == 0;
+}
+
+static int complain_of_number(enum config_type type, const char *value, char *message, size_t size)
 {
 	static const char *const form[] = {
 		[CONFIG_UINT] = "a whole number",
-		[CONFIG_USEC] = "a time with its unit, such as 20ms or 1.5s",
-		[CONFIG_PERCENT] = "a percentage, such as 50%",
+		[CONFIG_USEC] = "a time with its unit (us, ms, s, min)",
+		[CONFIG_PERCENT] = "a percentage",
+		[CONFIG_KHZ] = "a frequency with its unit (kHz, MHz, GHz)",
 	};
-	uint64_t number = 0;
-	int r;
+	static const char *const example[] = {
+		[CONFIG_UINT] = "digits alone",
+		[CONFIG_USEC] = "something like 20ms or 1.5s",
+		[CONFIG_PERCENT] = "something like 50%",
+		[CONFIG_KHZ] = "something like 600MHz or 1.8GHz",
+	};
+	char mended[32];
 
-	if (key->type == CONFIG_USEC)
-		r = parse_usec(value, &number);
-	else if (key->type == CONFIG_PERCENT)
-		r = parse_percent1024(value, &number);
-	else
-		r = parse_u64(value, &number);
-	if (r == -EINVAL) {
-		snprintf(message, size, "'%s' is not %s", value, form[key->type]);
-		return -EINVAL;
-	}
+	snprintf(message, size, "'" SHOWN "' is not %s: write %s", value, form[type],
+		 mend_number(type, value, mended, sizeof(mended)) ? mended : example[type]);
+	return -EINVAL;
+}
+
+static int set_number(const struct config_key *key, void *config, const char *value, char *message,
+		      size_t size)
+{
+	uint64_t number = 0;
+	int r = parse_number(key->type, value, &number);
+
+	if (r == -EINVAL)
+		return complain_of_number(key->type, value, message, size);
 	if (r < 0 || number < key->min || number > key->max) {
 		struct config_key bound = {.type = key->type};
 		char low[32], high[32];
 
 		config_format(&bound, &key->min, low, sizeof(low));
 		config_format(&bound, &key->max, high, sizeof(high));
-		snprintf(message, size, "%s is out of range: use %s to %s", value, low, high);
+		snprintf(message, size, SHOWN " is out of range: use %s to %s", value, low, high);
 		return -EINVAL;
 	}
 	*(uint64_t *)field(key, config) = number;
@@ -87,7 +125,7 @@ static int set_enum(const struct config_key *key, void *config, const char *valu
 			return 0;
 		}
 	join_names(key->names, names, sizeof(names));
-	snprintf(message, size, "'%s' is unknown: use %s", value, names);
+	snprintf(message, size, "'" SHOWN "' is unknown: use %s", value, names);
 	return -EINVAL;
 }
 
@@ -97,13 +135,16 @@ static int set_string(const struct config_key *key, void *config, const char *va
 	const char *wanted = key->check ? key->check(value) : NULL;
 
 	if (wanted) {
-		snprintf(message, size, "'%s' is not %s", value, wanted);
+		snprintf(message, size, "'" SHOWN "' is not %s", value, wanted);
 		return -EINVAL;
 	}
 	if (strlen(value) >= CONFIG_STRING_MAX) {
-		snprintf(message, size, "the value is longer than %u bytes", CONFIG_STRING_MAX - 1);
+		snprintf(message, size, "the value is longer than %u bytes: make it shorter",
+			 CONFIG_STRING_MAX - 1);
 		return -EINVAL;
 	}
+	/* With zeros to its end, so that equal configurations are equal bytes. */
+	memset(field(key, config), 0, CONFIG_STRING_MAX);
 	strcpy(field(key, config), value);
 	return 0;
 }
@@ -111,10 +152,18 @@ static int set_string(const struct config_key *key, void *config, const char *va
 int config_set(const struct config_key *key, void *config, const char *value, char *message,
 	       size_t size)
 {
+	if (*value == '\0' && key->type != CONFIG_STRING) {
+		snprintf(message, size,
+			 "the value is missing: write %s = %s (the default), or "
+			 "take the line away",
+			 key->key, key->fallback);
+		return -EINVAL;
+	}
 	switch (key->type) {
 	case CONFIG_BOOL:
 		if (parse_bool(value, field(key, config)) < 0) {
-			snprintf(message, size, "'%s' is neither yes nor no", value);
+			snprintf(message, size,
+				 "'" SHOWN "' is neither yes nor no: use one of them", value);
 			return -EINVAL;
 		}
 		return 0;
@@ -134,6 +183,26 @@ static int format_usec(uint64_t usec, char *buffer, size_t size)
 	if (usec % USEC_PER_MSEC == 0)
 		return snprintf(buffer, size, "%llums", (unsigned long long)(usec / USEC_PER_MSEC));
 	return snprintf(buffer, size, "%lluus", (unsigned long long)usec);
+}
+
+/* In GHz from 1 GHz on, where three decimals do. */
+static int format_khz(uint64_t khz, char *buffer, size_t size)
+{
+	unsigned long long mhz = khz / 1000;
+	int n;
+
+	if (khz % 1000 != 0)
+		return snprintf(buffer, size, "%llukHz", (unsigned long long)khz);
+	if (mhz < 1000)
+		return snprintf(buffer, size, "%lluMHz", mhz);
+	if (mhz % 1000 == 0)
+		return snprintf(buffer, size, "%lluGHz", mhz / 1000);
+	n = mhz % 100 == 0 ? 1 : mhz % 10 == 0 ? 2 : 3;
+	return snprintf(buffer, size, "%llu.%0*lluGHz", mhz / 1000, n,
+			mhz % 1000 /
+				(n == 1	  ? 100
+				 : n == 2 ? 10
+					  : 1));
 }
 
 /* The percentage with the fewest decimals that reads back as the same 1/1024. */
@@ -175,18 +244,21 @@ int config_format(const struct config_key *key, const void *config, char *buffer
 	case CONFIG_PERCENT:
 		n = format_percent(number, buffer, size);
 		break;
+	case CONFIG_KHZ:
+		n = format_khz(number, buffer, size);
+		break;
 	default:
 		n = snprintf(buffer, size, "%llu", (unsigned long long)number);
 	}
 	return n < 0 || (size_t)n >= size ? -ENOBUFS : n;
 }
 
-void config_defaults(const struct config_key *table, size_t n_keys, void *config)
+void config_defaults(const struct config_key *keys, size_t n_keys, void *config)
 {
 	for (size_t i = 0; i < n_keys; i++) {
 		char message[256];
 		_unused_ int r =
-			config_set(&table[i], config, table[i].fallback, message, sizeof(message));
+			config_set(&keys[i], config, keys[i].fallback, message, sizeof(message));
 
 		assert(r == 0);
 	}
@@ -208,187 +280,42 @@ void config_outcome_add(struct config_outcome *outcome, bool is_error, const cha
 	snprintf(outcome->error, sizeof(outcome->error), "%s%s: %s", file, where, message);
 }
 
-/* The line of a section's key in a file; 0 if not found. */
-static unsigned find_line(const char *path, const char *section, const char *key)
+static size_t size_of(const struct config_key *key)
 {
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
-	_cleanup_free_ char *line = NULL;
-	unsigned number = 0, found = 0;
-	bool inside = false;
-	size_t size = 0;
+	switch (key->type) {
+	case CONFIG_BOOL:
+		return sizeof(bool);
+	case CONFIG_STRING:
+		return CONFIG_STRING_MAX;
+	default:
+		return sizeof(uint64_t);
+	}
+}
 
-	while (file && getline(&line, &size, file) >= 0) {
-		char *text = line + strspn(line, " \t");
-		size_t n;
+static bool same_value(const struct config_key *key, const void *a, const void *b)
+{
+	if (key->type == CONFIG_STRING)
+		return strcmp(const_field(key, a), const_field(key, b)) == 0;
+	return memcmp(const_field(key, a), const_field(key, b), size_of(key)) == 0;
+}
 
-		number++;
-		if (*text == '[') {
-			text += 1 + strspn(text + 1, " \t");
-			n = strcspn(text, "]");
-			while (n > 0 && strchr(" \t", text[n - 1]))
-				n--;
-			inside = n == strlen(section) && strncasecmp(text, section, n) == 0;
+unsigned config_keep_at_start(const struct config_table *table, const void *running, void *config,
+			      char *names, size_t size)
+{
+	unsigned n = 0;
+	size_t used = 0;
+
+	names[0] = '\0';
+	for (size_t i = 0; i < table->n_keys; i++) {
+		const struct config_key *key = &table->keys[i];
+
+		if (!key->at_start || same_value(key, running, config))
 			continue;
-		}
-		n = strcspn(text, "=");
-		while (n > 0 && strchr(" \t", text[n - 1]))
-			n--;
-		if (inside && n == strlen(key) && strncasecmp(text, key, n) == 0)
-			found = number; /* the last one counts, as in iniparser */
+		memcpy(field(key, config), const_field(key, running), size_of(key));
+		if (used < size)
+			used += (size_t)snprintf(names + used, size - used, "%s%s", n ? ", " : "",
+						 key->key);
+		n++;
 	}
-	return found;
-}
-
-struct loading {
-	const char *path;
-	const struct config_key *table;
-	size_t n_keys;
-	config_complain_t complain;
-	void *userdata;
-	bool failed;
-};
-
-static void complain(struct loading *loading, bool is_error, unsigned line, const char *format, ...)
-	_printf_(4, 5);
-
-static void complain(struct loading *loading, bool is_error, unsigned line, const char *format, ...)
-{
-	char message[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(message, sizeof(message), format, args);
-	va_end(args);
-	if (is_error)
-		loading->failed = true;
-	if (loading->complain)
-		loading->complain(loading->userdata, is_error, loading->path, line, message);
-}
-
-/* iniparser's error callback has no context argument; it is set only while a file is loaded, and
- * only the main thread loads files. */
-static struct loading *current;
-
-static int on_iniparser_error(const char *format, ...) _printf_(1, 2);
-
-static int on_iniparser_error(const char *format, ...)
-{
-	unsigned line = 0;
-	char text[256];
-	char *mark;
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	text[strcspn(text, "\n")] = '\0';
-	mark = strrchr(text, '('); /* "iniparser: syntax error in FILE (LINE):" */
-	if (mark)
-		line = (unsigned)strtoul(mark + 1, NULL, 10);
-	complain(current, true, line,
-		 "this is no line of an ini file: use [section], key = value or # comment");
-	return 0;
-}
-
-static dictionary *load_file(struct loading *loading)
-{
-	dictionary *file;
-
-	current = loading;
-	iniparser_set_error_callback(on_iniparser_error);
-	file = iniparser_load(loading->path);
-	iniparser_set_error_callback(NULL);
-	current = NULL;
-	return file;
-}
-
-static bool section_is_ours(const struct loading *loading, const char *section)
-{
-	for (size_t i = 0; i < loading->n_keys; i++)
-		if (strcasecmp(loading->table[i].section, section) == 0)
-			return true;
-	return false;
-}
-
-static bool key_is_known(const struct loading *loading, const char *section, const char *key)
-{
-	for (size_t i = 0; i < loading->n_keys; i++)
-		if (strcasecmp(loading->table[i].section, section) == 0 &&
-		    strcasecmp(loading->table[i].key, key) == 0)
-			return true;
-	return false;
-}
-
-static void warn_of_unknown(struct loading *loading, const dictionary *file)
-{
-	for (int s = 0; s < iniparser_getnsec(file); s++) {
-		const char *section = iniparser_getsecname(file, s);
-		int n = iniparser_getsecnkeys(file, section);
-		_cleanup_free_ const char **keys = calloc((size_t)n + 1, sizeof(*keys));
-
-		if (!keys || !section_is_ours(loading, section) ||
-		    !iniparser_getseckeys(file, section, keys))
-			continue;
-		for (int i = 0; i < n; i++) {
-			const char *key = strchr(keys[i], ':');
-
-			if (key && !key_is_known(loading, section, key + 1))
-				complain(loading, false, find_line(loading->path, section, key + 1),
-					 "[%s] has no key '%s': the line is ignored", section,
-					 key + 1);
-		}
-	}
-}
-
-static void apply_file(struct loading *loading, const dictionary *file, void *config)
-{
-	for (size_t i = 0; i < loading->n_keys; i++) {
-		const struct config_key *key = &loading->table[i];
-		const char *value;
-		char name[128], message[CONFIG_STRING_MAX];
-
-		snprintf(name, sizeof(name), "%s:%s", key->section, key->key);
-		value = iniparser_getstring(file, name, NULL);
-		if (value && config_set(key, config, value, message, sizeof(message)) < 0)
-			complain(loading, true, find_line(loading->path, key->section, key->key),
-				 "%s: %s", key->key, message);
-	}
-}
-
-/* Whether the file can be read. iniparser reads a directory as an empty file. */
-static int check_file(const char *path)
-{
-	struct stat status;
-
-	if (access(path, R_OK) < 0 || stat(path, &status) < 0)
-		return -errno;
-	return S_ISDIR(status.st_mode) ? -EISDIR : 0;
-}
-
-int config_load(const char *path, const struct config_key *table, size_t n_keys, void *config,
-		size_t config_size, config_complain_t complain_cb, void *userdata)
-{
-	struct loading loading = {path, table, n_keys, complain_cb, userdata, false};
-	_cleanup_dictionary_ dictionary *file = NULL;
-	_cleanup_free_ void *fresh = calloc(1, config_size);
-	int r = check_file(path);
-
-	if (!fresh)
-		return -ENOMEM;
-	config_defaults(table, n_keys, fresh);
-	if (r < 0 && r != -ENOENT) {
-		complain(&loading, true, 0, "can't be read: %s", strerror(-r));
-		return r;
-	}
-	if (r == 0) {
-		file = load_file(&loading);
-		if (!file)
-			return -EINVAL;
-		warn_of_unknown(&loading, file);
-		apply_file(&loading, file, fresh);
-		if (loading.failed)
-			return -EINVAL;
-	}
-	memcpy(config, fresh, config_size);
-	return 0;
+	return n;
 }

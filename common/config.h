@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* /etc/vmfreq.conf: a table of keys says what may stand in it, and everything else follows. */
+/* /etc/vmfreq.conf and /etc/vmfreq.conf.d/: a table of keys says what may stand in them, and
+ * everything else follows. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum config_type {
 	CONFIG_BOOL,	/* bool */
 	CONFIG_UINT,	/* uint64_t: a bare number */
 	CONFIG_USEC,	/* uint64_t: a time span with its unit */
 	CONFIG_PERCENT, /* uint64_t: in 1/1024 */
+	CONFIG_KHZ,	/* uint64_t: a frequency with its unit */
 	CONFIG_ENUM,	/* uint64_t: the index in `names` */
 	CONFIG_STRING,	/* char[CONFIG_STRING_MAX]: checked by `check` if there is one */
 };
@@ -28,6 +31,24 @@ struct config_key {
 	/* CONFIG_STRING: NULL if the value is good, else what it must be. Pure. */
 	const char *(*check)(const char *value);
 	const char *help; /* one line */
+	bool at_start;	  /* a reload leaves it as it is: it takes effect at the next start */
+};
+
+/* Two keys that must go together. */
+struct config_rule {
+	const char *key, *other;
+	bool (*holds)(const void *config); /* pure */
+	const char *remedy;
+	bool is_warning; /* the configuration is taken all the same */
+};
+
+/* What a program goes by: its section. */
+struct config_table {
+	const struct config_key *keys;
+	size_t n_keys;
+	const struct config_rule *rules; /* looked at once every key has its value */
+	size_t n_rules;
+	size_t size; /* of the config struct */
 };
 
 /* One thing wrong in a file. line is 0 where there is none to name. */
@@ -45,15 +66,40 @@ struct config_outcome {
 void config_outcome_add(struct config_outcome *outcome, bool is_error, const char *file,
 			unsigned line, const char *message);
 
-/* Sets every key of the table in *config to its default. The defaults must be good: asserted. */
-void config_defaults(const struct config_key *table, size_t n_keys, void *config);
+/* Where each value comes from. Zero-initialised; config_sources_done() frees what it holds. */
+struct config_sources {
+	struct config_origin {
+		const char *file; /* NULL: it is the default */
+		unsigned line;
+	} * origins;  /* as the table's keys */
+	char **files; /* those that were read, in this order */
+	size_t n_files;
+};
+void config_sources_done(struct config_sources *sources);
 
-/* Sets *config, of config_size bytes, to the defaults and what the file says.
- * A missing file is no error. A key of `table` that doesn't parse is one; an unknown key in a
- * section that some key of `table` names is a warning; sections of other programs are left alone.
- * On any error the result is -EINVAL (or the errno of open) and *config is as before. */
-int config_load(const char *path, const struct config_key *table, size_t n_keys, void *config,
-		size_t config_size, config_complain_t complain, void *userdata);
+/* Sets every key of the table in *config to its default. The defaults must be good: asserted. */
+void config_defaults(const struct config_key *keys, size_t n_keys, void *config);
+
+/* Sets *config to the defaults and what the files say: first that at path, then those of the folder
+ * path.d whose names end in ".conf", by name. What stands last counts. The file and the folder may
+ * be missing. Errors: a file that can't be read, a line that is none of an ini file, a key above
+ * any section, a value that is wrong, keys that don't go together. Warnings: a section that is of
+ * no program, a key that is unknown in a section of ours, one that stands twice in a file. The
+ * values in other programs' sections are left alone. Everything is complained of, and then the
+ * result is -EINVAL (or the errno of reading) and *config is as before. sources may be NULL; else
+ * it is set whatever the result. Main thread only: iniparser's callback has no context. */
+int config_load(const char *path, const struct config_table *table, void *config,
+		struct config_sources *sources, config_complain_t complain, void *userdata);
+
+/* Writes the configuration as a file that says the same, with the source of each value. 0, or -EIO.
+ */
+int config_dump(const struct config_table *table, const void *config,
+		const struct config_sources *sources, FILE *file);
+
+/* For a reload: keys that are at_start keep in *config what they are in *running. Writes the names
+ * of those that differ as "a, b" into names: their number. Pure. */
+unsigned config_keep_at_start(const struct config_table *table, const void *running, void *config,
+			      char *names, size_t size);
 
 /* Sets one key from text, as a line of the file would. -EINVAL with the remedy in message. Pure. */
 int config_set(const struct config_key *key, void *config, const char *value, char *message,

@@ -177,8 +177,8 @@ int guest_reload(struct guest *guest)
 	int r;
 
 	guest->reload = (struct config_outcome){};
-	r = config_load(guest->options.config_path, guest_config_keys, guest_config_keys_n,
-			&guest->config, sizeof(guest->config), on_complaint, guest);
+	r = config_load(guest->options.config_path, &guest_config_table, &guest->config, NULL,
+			on_complaint, guest);
 	if (r < 0) {
 		log_event(LOG_ERR, EVENT_CONFIG_REJECTED,
 			  LOG_FIELDS(.config_file = guest->options.config_path),
@@ -323,6 +323,11 @@ void guest_free(struct guest *guest)
 	free(guest->records);
 	sd_event_unref(guest->event);
 	free(guest);
+}
+
+const struct guest_config *guest_running_config(const struct guest *guest)
+{
+	return &guest->config;
 }
 
 const char *guest_config_error(const struct guest *guest)

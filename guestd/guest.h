@@ -32,6 +32,9 @@ void guest_free(struct guest *guest);
  * that is wrong in the log and the first of it in guest_config_error(). */
 int guest_reload(struct guest *guest);
 
+/* What it goes by. */
+const struct guest_config *guest_running_config(const struct guest *guest);
+
 /* What was wrong at the last guest_reload(), as "FILE:LINE: KEY: what and the remedy"; "" if it
  * went well. */
 const char *guest_config_error(const struct guest *guest);

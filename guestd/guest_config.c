@@ -45,3 +45,44 @@ const struct config_key guest_config_keys[] = {
 };
 
 const size_t guest_config_keys_n = ARRAY_SIZE(guest_config_keys);
+
+/* -- keys that must go together */
+
+static bool interval_fits_idle(const void *userdata)
+{
+	const struct guest_config *config = userdata;
+
+	return config->interval_usec <= config->idle_interval_usec;
+}
+
+static bool window_fits(const void *userdata)
+{
+	const struct guest_config *config = userdata;
+
+	return config->window_usec >= config->interval_usec;
+}
+
+/* guest.c samples four times in a lease at least, whatever the interval: to renew it in time. */
+static bool lease_fits(const void *userdata)
+{
+	const struct guest_config *config = userdata;
+
+	return config->lease_usec >= 4 * config->interval_usec;
+}
+
+static const struct config_rule rules[] = {
+	{"interval", "idle_interval", interval_fits_idle,
+	 "interval must be at most idle_interval: a busy guest is looked at more often", false},
+	{"window", "interval", window_fits,
+	 "window must be at least interval: there is nothing to see in less than a sample", false},
+	{"lease", "interval", lease_fits,
+	 "lease must be at least four times interval, to be renewed in time", false},
+};
+
+const struct config_table guest_config_table = {
+	.keys = guest_config_keys,
+	.n_keys = ARRAY_SIZE(guest_config_keys),
+	.rules = rules,
+	.n_rules = ARRAY_SIZE(rules),
+	.size = sizeof(struct guest_config),
+};

@@ -25,3 +25,4 @@ struct guest_config {
 
 extern const struct config_key guest_config_keys[];
 extern const size_t guest_config_keys_n;
+extern const struct config_table guest_config_table;

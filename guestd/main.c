@@ -5,7 +5,7 @@
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
-#include "common/config.h"
+#include "common/config_cli.h"
 #include "common/journal.h"
 #include "common/log.h"
 #include "common/macro.h"
@@ -26,7 +26,7 @@
 
 struct arguments {
 	const char *config_path, *root;
-	bool dry_run, restore, done;
+	bool dry_run, restore, check_config, dump_config, done;
 };
 
 static void help(void)
@@ -37,6 +37,9 @@ static void help(void)
 	       "  -c, --config=FILE      read FILE (default: " SYSCONFDIR "/vmfreq.conf)\n"
 	       "  -n, --dry-run          report to the host, change nothing in the guest\n"
 	       "      --restore          put back what a crashed run left changed, and exit\n"
+	       "      --check-config     say what is wrong with the configuration, and exit\n"
+	       "      --dump-config      print the configuration and where it comes from, and "
+	       "exit\n"
 	       "      --root=DIR         look for /proc, /sys and /run below DIR, for tests\n"
 	       "      --log-level=LEVEL  error, warning, notice, info (the default) or debug\n"
 	       "  -h, --help             print this help and exit\n"
@@ -63,11 +66,13 @@ static int set_log_level(const char *name)
 /* 0, or EX_USAGE. */
 static int parse_arguments(int argc, char **argv, struct arguments *ret)
 {
-	enum { OPTION_ROOT = 256, OPTION_RESTORE, OPTION_LOG_LEVEL };
+	enum { OPTION_ROOT = 256, OPTION_RESTORE, OPTION_CHECK, OPTION_DUMP, OPTION_LOG_LEVEL };
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"dry-run", no_argument, NULL, 'n'},
 		{"restore", no_argument, NULL, OPTION_RESTORE},
+		{"check-config", no_argument, NULL, OPTION_CHECK},
+		{"dump-config", no_argument, NULL, OPTION_DUMP},
 		{"root", required_argument, NULL, OPTION_ROOT},
 		{"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
 		{"help", no_argument, NULL, 'h'},
@@ -88,6 +93,12 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 			break;
 		case OPTION_RESTORE:
 			ret->restore = true;
+			break;
+		case OPTION_CHECK:
+			ret->check_config = true;
+			break;
+		case OPTION_DUMP:
+			ret->dump_config = true;
 			break;
 		case OPTION_LOG_LEVEL:
 			if (set_log_level(optarg) != 0)
@@ -140,8 +151,8 @@ static int run(const struct arguments *arguments, int root_fd)
 	_cleanup_(guest_freep) struct guest *guest = NULL;
 	struct guest_config config;
 
-	if (config_load(arguments->config_path, guest_config_keys, guest_config_keys_n, &config,
-			sizeof(config), log_complaint, NULL) < 0)
+	if (config_load(arguments->config_path, &guest_config_table, &config, NULL, log_complaint,
+			NULL) < 0)
 		return EX_CONFIG;
 	if (guest_new(&options, &config, &guest) < 0)
 		return EXIT_FAILURE;
@@ -158,6 +169,10 @@ int main(int argc, char **argv)
 	log_open(JOURNAL_SOCKET);
 	if (r != 0 || arguments.done)
 		return r;
+	if (arguments.check_config)
+		return config_cli_check(arguments.config_path, &guest_config_table);
+	if (arguments.dump_config)
+		return config_cli_dump(arguments.config_path, &guest_config_table);
 	root_fd = rootfs_open(arguments.root);
 	if (root_fd < 0) {
 		log_error("%s: %s", arguments.root, strerror(-root_fd));

@@ -202,28 +202,48 @@ static void on_complaint(void *userdata, bool is_error, const char *file, unsign
 	config_outcome_add(&host->reload, is_error, file, line, message);
 }
 
+/* What the files alone can't tell: whether the next start would find these classes' CPUs. */
+static int check_classes(struct host *host, const struct host_config *config)
+{
+	_cleanup_free_ struct topology *copy = malloc(sizeof(*copy));
+	char text[256], message[300];
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = *host->topology;
+	if (config->core_classes[0] == '\0' ||
+	    topology_declare(copy, config->core_classes, text, sizeof(text)) >= 0)
+		return 0;
+	snprintf(message, sizeof(message), "core_classes: %s", text);
+	on_complaint(host, true, host->options.config_path, 0, message);
+	return -EINVAL;
+}
+
 int host_reload(struct host *host)
 {
 	struct host_config config;
+	char later[128];
 	int r;
 
 	host->reload = (struct config_outcome){};
-	r = config_load(host->options.config_path, host_config_keys, host_config_n_keys, &config,
-			sizeof(config), on_complaint, host);
+	r = config_load(host->options.config_path, &host_config_table, &config, NULL, on_complaint,
+			host);
+	if (r >= 0)
+		r = check_classes(host, &config);
 	if (r < 0) {
 		log_event(LOG_ERR, EVENT_CONFIG_REJECTED,
 			  LOG_FIELDS(.config_file = host->options.config_path),
 			  "the configuration stays as it was");
 		return r;
 	}
+	if (config_keep_at_start(&host_config_table, &host->config, &config, later, sizeof(later)) >
+	    0)
+		log_notice("%s: changed, to take effect at the next start", later);
 	host->config = config;
 	set_policies(host);
-	log_event(
-		LOG_INFO, EVENT_CONFIG_RELOADED,
-		LOG_FIELDS(.config_file = host->options.config_path),
-		"%s is loaded; uri, port, actuator, placement and core_classes take effect at the "
-		"next start",
-		host->options.config_path);
+	log_event(LOG_INFO, EVENT_CONFIG_RELOADED,
+		  LOG_FIELDS(.config_file = host->options.config_path), "%s is loaded",
+		  host->options.config_path);
 	return 0;
 }
 
@@ -330,6 +350,11 @@ int host_free(struct host *host)
 const struct host_counts *host_counts(const struct host *host)
 {
 	return &host->counts;
+}
+
+const struct host_config *host_running_config(const struct host *host)
+{
+	return &host->config;
 }
 
 const char *host_config_error(const struct host *host)

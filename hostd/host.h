@@ -46,6 +46,9 @@ int host_start(struct host *host);
  * that is wrong in the log and the first of it in host_config_error(). */
 int host_reload(struct host *host);
 
+/* What it goes by. Keys that take effect at the next start are as they were at this one. */
+const struct host_config *host_running_config(const struct host *host);
+
 /* What was wrong at the last host_reload(), as "FILE:LINE: KEY: what and the remedy"; "" if it went
  * well. */
 const char *host_config_error(const struct host *host);

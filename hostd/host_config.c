@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The [host] section of /etc/vmfreq.conf. */
+/* The [host] section of the configuration. */
 #include "hostd/host_config.h"
 
 #include <string.h>
@@ -8,12 +8,16 @@
 #include "hostd/topology.h"
 #include "proto/message.h"
 
-static const char *const actuator_names[] = {
-	[ACTUATOR_AUTO] = "auto", [ACTUATOR_THREAD] = "thread",
-	[ACTUATOR_CGROUP] = "cgroup", [ACTUATOR_OFF] = "off", NULL};
-static const char *const placement_names[] = {
-	[PLACE_AUTO] = "auto", [PLACE_CGROUP] = "cgroup",
-	[PLACE_AFFINITY] = "affinity", [PLACE_OFF] = "off", NULL};
+static const char *const actuator_names[] = {[ACTUATOR_AUTO] = "auto",
+					     [ACTUATOR_THREAD] = "thread",
+					     [ACTUATOR_CGROUP] = "cgroup",
+					     [ACTUATOR_OFF] = "off",
+					     NULL};
+static const char *const placement_names[] = {[PLACE_AUTO] = "auto",
+					      [PLACE_CGROUP] = "cgroup",
+					      [PLACE_AFFINITY] = "affinity",
+					      [PLACE_OFF] = "off",
+					      NULL};
 
 static const char *check_uri(const char *value)
 {
@@ -28,13 +32,13 @@ static const char *check_uri(const char *value)
 
 const struct config_key host_config_keys[] = {
 	HOST("uri", CONFIG_STRING, uri, .fallback = "qemu:///system", .check = check_uri,
-	     .help = "the libvirt to ask, read-only"),
+	     .at_start = true, .help = "the libvirt to ask, read-only"),
 	HOST("port", CONFIG_UINT, port, .fallback = "9213", .min = 1, .max = UINT32_MAX - 1,
-	     .help = "the vsock port to listen on"),
+	     .at_start = true, .help = "the vsock port to listen on"),
 	HOST("allow_unprivileged_ports", CONFIG_BOOL, any_port, .fallback = "no",
 	     .help = "hear guests whose source port is 1024 or more: anybody in the guest"),
 	HOST("actuator", CONFIG_ENUM, actuator, .fallback = "auto", .names = actuator_names,
-	     .help = "how floors are set: by thread, by cgroup, or not"),
+	     .at_start = true, .help = "how floors are set: by thread, by cgroup, or not"),
 	HOST("floor_max", CONFIG_PERCENT, floor_max, .fallback = "100%", .min = 0, .max = 1024,
 	     .help = "no floor is above this part of the largest CPU"),
 	HOST("floor_step", CONFIG_PERCENT, floor_step, .fallback = "5%", .min = 1, .max = 512,
@@ -47,23 +51,75 @@ const struct config_key host_config_keys[] = {
 	HOST("write_interval", CONFIG_USEC, write_interval_usec, .fallback = "4ms", .min = 0,
 	     .max = USEC_PER_SEC, .help = "a vCPU's floor is written at most once in this time"),
 	HOST("placement", CONFIG_ENUM, placement, .fallback = "auto", .names = placement_names,
+	     .at_start = true,
 	     .help = "how vCPUs are put on classes of cores: by cgroup, by affinity, or not"),
 	HOST("core_classes", CONFIG_STRING, core_classes, .fallback = "",
-	     .check = topology_classes_problem,
+	     .check = topology_classes_problem, .at_start = true,
 	     .help = "the classes, the smallest first; empty: as the kernel's cpu_capacity says"),
 	HOST("placement_dwell", CONFIG_USEC, placement_dwell_usec, .fallback = "500ms", .min = 0,
-	     .max = 60 * USEC_PER_SEC,
-	     .help = "a smaller class must have sufficed for this long"),
-	HOST("lease_max", CONFIG_USEC, lease_max_usec, .fallback = "1s",
-	     .min = 10 * USEC_PER_MSEC, .max = PROTO_LEASE_MAX_MSEC * USEC_PER_MSEC,
+	     .max = 60 * USEC_PER_SEC, .help = "a smaller class must have sufficed for this long"),
+	HOST("lease_max", CONFIG_USEC, lease_max_usec, .fallback = "1s", .min = 10 * USEC_PER_MSEC,
+	     .max = PROTO_LEASE_MAX_MSEC * USEC_PER_MSEC,
 	     .help = "no report holds for longer without another"),
 	HOST("report_rate", CONFIG_UINT, report_rate, .fallback = "1000", .min = 10, .max = 100000,
 	     .help = "frames a second that are read of one guest, on average"),
 	HOST("feedback", CONFIG_BOOL, feedback, .fallback = "yes",
 	     .help = "tell guests what frequency and capacity they get"),
 	HOST("feedback_interval", CONFIG_USEC, feedback_interval_usec, .fallback = "50ms",
-	     .min = 5 * USEC_PER_MSEC, .max = 10 * USEC_PER_SEC,
+	     .min = 5 * USEC_PER_MSEC, .max = 5 * USEC_PER_SEC, /* the protocol's own limit */
 	     .help = "how often that is looked at while a guest is busy"),
 };
 
 const size_t host_config_n_keys = ARRAY_SIZE(host_config_keys);
+
+/* -- keys that must go together */
+
+static bool step_fits(const void *userdata)
+{
+	const struct host_config *config = userdata;
+
+	return config->floor_step <= config->floor_max || config->floor_max == 0;
+}
+
+static bool write_fits(const void *userdata)
+{
+	const struct host_config *config = userdata;
+
+	return config->write_interval_usec <= config->lease_max_usec;
+}
+
+/* A guest renews its lease when a third of it has passed. */
+static bool rate_fits(const void *userdata)
+{
+	const struct host_config *config = userdata;
+
+	return config->report_rate * config->lease_max_usec >= 3 * USEC_PER_SEC;
+}
+
+static bool has_a_use(const void *userdata)
+{
+	const struct host_config *config = userdata;
+
+	return config->actuator != ACTUATOR_OFF || config->placement != PLACE_OFF ||
+	       config->feedback;
+}
+
+static const struct config_rule rules[] = {
+	{"floor_step", "floor_max", step_fits,
+	 "floor_step must be at most floor_max, or there is but one floor", false},
+	{"write_interval", "lease_max", write_fits,
+	 "write_interval must be at most lease_max, or a demand ends before it is written", false},
+	{"report_rate", "lease_max", rate_fits,
+	 "a guest renews its lease three times in lease_max: allow more reports or longer leases",
+	 false},
+	{"actuator", "placement", has_a_use,
+	 "with feedback = no too there is nothing to do: turn one of them on", true},
+};
+
+const struct config_table host_config_table = {
+	.keys = host_config_keys,
+	.n_keys = ARRAY_SIZE(host_config_keys),
+	.rules = rules,
+	.n_rules = ARRAY_SIZE(rules),
+	.size = sizeof(struct host_config),
+};

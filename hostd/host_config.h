@@ -28,3 +28,4 @@ struct host_config {
 
 extern const struct config_key host_config_keys[];
 extern const size_t host_config_n_keys;
+extern const struct config_table host_config_table;

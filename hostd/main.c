@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
+#include "common/config_cli.h"
 #include "common/journal.h"
 #include "common/log.h"
 #include "common/macro.h"
@@ -20,7 +21,7 @@
 
 struct options {
 	struct host_options host;
-	bool restore;
+	bool restore, check_config, dump_config;
 };
 
 static void help(void)
@@ -32,6 +33,9 @@ static void help(void)
 	       "  -c, --config=FILE      read FILE (default: " SYSCONFDIR "/vmfreq.conf)\n"
 	       "  -n, --dry-run          decide and show everything, change nothing\n"
 	       "      --restore          put back what a crashed run left changed, and exit\n"
+	       "      --check-config     say what is wrong with the configuration, and exit\n"
+	       "      --dump-config      print the configuration and where it comes from, and "
+	       "exit\n"
 	       "      --log-level=LEVEL  error, warning, notice, info (the default) or debug\n"
 	       "  -h, --help             print this help and exit\n"
 	       "  -V, --version          print the version and exit\n\n"
@@ -45,6 +49,8 @@ static int parse_options(int argc, char *argv[], struct options *options)
 	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
 					      {"dry-run", no_argument, NULL, 'n'},
 					      {"restore", no_argument, NULL, 'r'},
+					      {"check-config", no_argument, NULL, 'C'},
+					      {"dump-config", no_argument, NULL, 'D'},
 					      {"log-level", required_argument, NULL, 'l'},
 					      {"help", no_argument, NULL, 'h'},
 					      {"version", no_argument, NULL, 'V'},
@@ -61,6 +67,12 @@ static int parse_options(int argc, char *argv[], struct options *options)
 			break;
 		case 'r':
 			options->restore = true;
+			break;
+		case 'C':
+			options->check_config = true;
+			break;
+		case 'D':
+			options->dump_config = true;
 			break;
 		case 'l':
 			level = log_parse_level(optarg);
@@ -149,10 +161,14 @@ int main(int argc, char *argv[])
 	log_open(JOURNAL_SOCKET);
 	if (r >= 0)
 		return r;
+	if (options.check_config)
+		return config_cli_check(options.host.config_path, &host_config_table);
+	if (options.dump_config)
+		return config_cli_dump(options.host.config_path, &host_config_table);
 	if (options.restore)
 		return restore(&options);
-	if (config_load(options.host.config_path, host_config_keys, host_config_n_keys, &config,
-			sizeof(config), log_complaint, NULL) < 0)
+	if (config_load(options.host.config_path, &host_config_table, &config, NULL, log_complaint,
+			NULL) < 0)
 		return EX_CONFIG;
 	if (!options.host.dry_run && mkdir(STATE_DIR, 0755) < 0 && errno != EEXIST) {
 		log_error("%s can't be made: %s", STATE_DIR, strerror(errno));

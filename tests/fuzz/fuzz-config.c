@@ -28,8 +28,28 @@ static void check_value(const struct config_key *key, const void *config)
 	REQUIRE(strcmp(text, back) == 0);
 }
 
-static void check(const char *path, const struct config_key *keys, size_t n_keys, size_t size)
+/* What is dumped is a file that says the same, without complaint. */
+static void check_dump(const struct config_table *table, const void *config,
+		       const struct config_sources *sources)
 {
+	_cleanup_free_ uint8_t *back = calloc(1, table->size);
+	_cleanup_close_ int fd = memfd_create("dump.conf", MFD_CLOEXEC);
+	FILE *file = fdopen(dup(fd), "w");
+	unsigned complaints = 0;
+	char path[64];
+
+	REQUIRE(back && file);
+	REQUIRE(config_dump(table, config, sources, file) == 0);
+	fclose(file);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	REQUIRE(config_load(path, table, back, NULL, on_complaint, &complaints) == 0);
+	REQUIRE(memcmp(back, config, table->size) == 0);
+}
+
+static void check(const char *path, const struct config_table *table)
+{
+	_cleanup_(config_sources_done) struct config_sources sources = {};
+	size_t size = table->size;
 	_cleanup_free_ uint8_t *config = malloc(size), *before = malloc(size);
 	unsigned errors = 0;
 	int r;
@@ -37,15 +57,16 @@ static void check(const char *path, const struct config_key *keys, size_t n_keys
 	REQUIRE(config && before);
 	memset(config, 0xa5, size);
 	memcpy(before, config, size);
-	r = config_load(path, keys, n_keys, config, size, on_complaint, &errors);
+	r = config_load(path, table, config, &sources, on_complaint, &errors);
 	if (r < 0) {
 		REQUIRE(memcmp(config, before, size) == 0);
 		REQUIRE(errors > 0);
 		return;
 	}
 	REQUIRE(errors == 0);
-	for (size_t i = 0; i < n_keys; i++)
-		check_value(&keys[i], config);
+	for (size_t i = 0; i < table->n_keys; i++)
+		check_value(&table->keys[i], config);
+	check_dump(table, config, &sources);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -56,8 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(fd >= 0);
 	REQUIRE(write(fd, data, size) == (ssize_t)size);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	check(path, host_config_keys, host_config_n_keys, sizeof(struct host_config));
-	check(path, guest_config_keys, guest_config_keys_n, sizeof(struct guest_config));
+	check(path, &host_config_table);
+	check(path, &guest_config_table);
 	close(fd);
 	return 0;
 }

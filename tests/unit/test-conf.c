@@ -39,8 +39,8 @@ static unsigned count_of(const char *text, const char *what)
 }
 
 /* Each key's line is there once; and there are no more lines of that kind than keys. */
-static void check(const char *text, const struct config_key *keys, size_t n_keys, const char *before,
-		  const char *between)
+static void check(const char *text, const struct config_key *keys, size_t n_keys,
+		  const char *before, const char *between)
 {
 	for (size_t i = 0; i < n_keys; i++) {
 		const char *fallback = keys[i].fallback;
@@ -52,7 +52,8 @@ static void check(const char *text, const struct config_key *keys, size_t n_keys
 		else
 			snprintf(line, sizeof(line), "\n%s%s%.*s\n", before, keys[i].key,
 				 (int)(strchr(between, '=') - between) + 1, between);
-		EXPECT(count_of(text, line) == 1, "[%s] wants the line '%s'", keys[i].section, line);
+		EXPECT(count_of(text, line) == 1, "[%s] wants the line '%s'", keys[i].section,
+		       line);
 	}
 	assert_int_equal(count_of(text, between), n_keys - count_of(text, "=\n"));
 }
@@ -77,6 +78,21 @@ static void test_man_page(_unused_ void **state)
 	check(guest, guest_config_keys, guest_config_keys_n, ".It Cm ", " No = Ar ");
 }
 
+/* The man page names the keys that a reload leaves alone, and no others. */
+static void test_man_page_reload(_unused_ void **state)
+{
+	_cleanup_free_ char *text = read_source("man/vmfreq.conf.5");
+	_cleanup_free_ char *reload =
+		section_of(text, "These keys take effect at the next start", "\n.Sh");
+
+	for (size_t i = 0; i < host_config_n_keys; i++)
+		EXPECT(host_config_keys[i].at_start ==
+			       (count_of(reload, host_config_keys[i].key) > 0),
+		       "%s", host_config_keys[i].key);
+	for (size_t i = 0; i < guest_config_keys_n; i++)
+		EXPECT(!guest_config_keys[i].at_start, "[guest] %s", guest_config_keys[i].key);
+}
+
 /* The file as it is installed is taken without a word of complaint, and changes nothing. */
 static void complain(void *userdata, _unused_ bool is_error, const char *file, unsigned line,
 		     const char *message)
@@ -93,13 +109,11 @@ static void test_conf_file_loads(_unused_ void **state)
 
 	config_defaults(host_config_keys, host_config_n_keys, &host_defaults);
 	config_defaults(guest_config_keys, guest_config_keys_n, &guest_defaults);
-	assert_int_equal(config_load(SRCDIR "/conf/vmfreq.conf", host_config_keys,
-				     host_config_n_keys, &host, sizeof(host), complain,
-				     &complaints),
+	assert_int_equal(config_load(SRCDIR "/conf/vmfreq.conf", &host_config_table, &host, NULL,
+				     complain, &complaints),
 			 0);
-	assert_int_equal(config_load(SRCDIR "/conf/vmfreq.conf", guest_config_keys,
-				     guest_config_keys_n, &guest, sizeof(guest), complain,
-				     &complaints),
+	assert_int_equal(config_load(SRCDIR "/conf/vmfreq.conf", &guest_config_table, &guest, NULL,
+				     complain, &complaints),
 			 0);
 	assert_int_equal(complaints, 0);
 	assert_memory_equal(&host, &host_defaults, sizeof(host));
@@ -111,6 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_conf_file),
 		cmocka_unit_test(test_man_page),
+		cmocka_unit_test(test_man_page_reload),
 		cmocka_unit_test(test_conf_file_loads),
 	};
 

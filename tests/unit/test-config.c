@@ -6,7 +6,7 @@
 
 struct settings {
 	bool flag;
-	uint64_t count, span, share, color;
+	uint64_t count, span, share, speed, color;
 	char name[CONFIG_STRING_MAX];
 	char mark[8]; /* no key writes here */
 };
@@ -24,33 +24,60 @@ static const char *check_name(const char *value)
 		.offset = offsetof(struct settings, field_), __VA_ARGS__                           \
 	}
 
-static const struct config_key table[] = {
+static const struct config_key keys[] = {
 	KEY("flag", CONFIG_BOOL, flag, .fallback = "yes"),
 	KEY("count", CONFIG_UINT, count, .fallback = "5", .min = 1, .max = 10),
 	KEY("span", CONFIG_USEC, span, .fallback = "20ms", .min = 1000, .max = 60000000),
 	KEY("share", CONFIG_PERCENT, share, .fallback = "50%", .min = 0, .max = 1024),
+	KEY("speed", CONFIG_KHZ, speed, .fallback = "1.8GHz", .min = 1000, .max = 5000000),
 	KEY("color", CONFIG_ENUM, color, .fallback = "green", .names = colors),
-	KEY("name", CONFIG_STRING, name, .fallback = "x", .check = check_name),
+	KEY("name", CONFIG_STRING, name, .fallback = "x", .check = check_name, .at_start = true),
 };
+
+static bool span_fits(const void *userdata)
+{
+	const struct settings *settings = userdata;
+
+	return settings->span >= settings->count * USEC_PER_MSEC;
+}
+
+static bool is_not_red(const void *userdata)
+{
+	const struct settings *settings = userdata;
+
+	return settings->color != 0 || settings->flag;
+}
+
+static const struct config_rule rules[] = {
+	{"span", "count", span_fits, "a span is at least 1ms for each", false},
+	{"color", "flag", is_not_red, "red needs a flag", true},
+};
+
+static const struct config_table table = {.keys = keys,
+					  .n_keys = ARRAY_SIZE(keys),
+					  .rules = rules,
+					  .n_rules = ARRAY_SIZE(rules),
+					  .size = sizeof(struct settings)};
 
 static const struct config_key *key_named(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		if (strcmp(table[i].key, name) == 0)
-			return &table[i];
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (strcmp(keys[i].key, name) == 0)
+			return &keys[i];
 	fail_msg("no key %s", name);
 	return NULL;
 }
 
-/* All that a file was accused of: "line E|W message\n". */
+/* All that the files were accused of: "line E|W message\n", with a drop-in's name before it. */
 struct complaints {
 	unsigned errors, warnings;
 	char text[4096];
 };
 
-static void on_complaint(void *userdata, bool is_error, _unused_ const char *file, unsigned line,
+static void on_complaint(void *userdata, bool is_error, const char *file, unsigned line,
 			 const char *message)
 {
+	const char *drop_in = strstr(file, ".conf.d/");
 	struct complaints *complaints = userdata;
 	size_t used = strlen(complaints->text);
 
@@ -58,7 +85,8 @@ static void on_complaint(void *userdata, bool is_error, _unused_ const char *fil
 		complaints->errors++;
 	else
 		complaints->warnings++;
-	snprintf(complaints->text + used, sizeof(complaints->text) - used, "%u %c %s\n", line,
+	snprintf(complaints->text + used, sizeof(complaints->text) - used, "%s%s%u %c %s\n",
+		 drop_in ? drop_in + strlen(".conf.d/") : "", drop_in ? ":" : "", line,
 		 is_error ? 'E' : 'W', message);
 }
 
@@ -91,8 +119,7 @@ static int load_bytes(const void *data, size_t size, struct settings *settings,
 	*complaints = (struct complaints){};
 	*settings = untouched();
 	test_write_bytes(dir, "vmfreq.conf", data, size);
-	return config_load(path, table, ARRAY_SIZE(table), settings, sizeof(*settings),
-			   on_complaint, complaints);
+	return config_load(path, &table, settings, NULL, on_complaint, complaints);
 }
 
 static int load(const char *text, struct settings *settings, struct complaints *complaints)
@@ -115,8 +142,7 @@ static void test_no_file(_unused_ void **state)
 	struct settings settings = untouched();
 	struct complaints complaints = {};
 
-	assert_int_equal(config_load(path, table, ARRAY_SIZE(table), &settings, sizeof(settings),
-				     on_complaint, &complaints), 0);
+	assert_int_equal(config_load(path, &table, &settings, NULL, on_complaint, &complaints), 0);
 	assert_is_default(&settings);
 	assert_string_equal(complaints.text, "");
 }
@@ -137,12 +163,18 @@ static void test_good_files(_unused_ void **state)
 		{"[ one ]\n  count\t=  7  \n", 7, "x"},
 		{"[one]\ncount = 7 # a week\n", 7, "x"},
 		{"[one]\ncount = \"7\"\n", 7, "x"},
-		{"[one]\ncount = 6\ncount = 7\n", 7, "x"},
-		{"[one]\n[two]\ncount = 700\n[one]\ncount = 7\n", 7, "x"},
+		{"[one]\n[guest]\ncount = 700\n[one]\ncount = 7\n", 7, "x"},
 		{"[one]\nname = a = b\n", 5, "a = b"},
 		{"[one]\nname =\n", 5, ""},
-		{"[two]\ncount = lots\nname = /abs\n", 5, "x"},
+		{"[guest]\ncount = lots\nname = /abs\nnonsense = 1\n", 5, "x"},
 		{"[one]\nname = ../y\r\n", 5, "../y"},
+		{"[one]\r\n\r\ncount = 7\r\n# end", 7, "x"},
+		{"[one]\nname = \"a # b; c\" # d\n", 5, "a # b; c"},
+		{"[one]\nname = 'a \"b\" '\n", 5, "a \"b\" "},
+		{"[one]\nname = \"\"\n", 5, ""},
+		{"[one]\nname = # none\n", 5, ""},
+		{"[one]\nname = a\"b\n", 5, "a\"b"},
+		{"[one]\nname = \xc3\xa4\n", 5, "\xc3\xa4"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -164,7 +196,8 @@ static void test_every_type(_unused_ void **state)
 
 	assert_int_equal(load("[one]\nflag=off\ncount=10\nspan=1min\nshare=12.5%\ncolor=BLUE\n"
 			      "name=abc\n",
-			      &settings, &complaints), 0);
+			      &settings, &complaints),
+			 0);
 	assert_false(settings.flag);
 	assert_int_equal(settings.count, 10);
 	assert_int_equal(settings.span, 60000000);
@@ -179,33 +212,92 @@ static void test_bad_files(_unused_ void **state)
 	static const struct {
 		const char *text, *complaint;
 	} rows[] = {
-		{"[one]\ncount = many\n", "2 E count: 'many' is not a whole number\n"},
+		{"[one]\ncount = many\n",
+		 "2 E count: 'many' is not a whole number: write digits alone\n"},
 		{"[one]\ncount = 11\n", "2 E count: 11 is out of range: use 1 to 10\n"},
 		{"[one]\ncount = 0\n", "2 E count: 0 is out of range: use 1 to 10\n"},
 		{"[one]\ncount = 99999999999999999999\n",
 		 "2 E count: 99999999999999999999 is out of range: use 1 to 10\n"},
-		{"[one]\ncount = -1\n", "2 E count: '-1' is not a whole number\n"},
-		{"[one]\ncount =\n", "2 E count: '' is not a whole number\n"},
-		{"[one]\nspan = 20\n",
-		 "2 E span: '20' is not a time with its unit, such as 20ms or 1.5s\n"},
+		{"[one]\ncount = -1\n",
+		 "2 E count: '-1' is not a whole number: write digits alone\n"},
+		{"[one]\ncount =\n",
+		 "2 E count: the value is missing: write count = 5 (the default), "
+		 "or take the line away\n"},
+		{"[one]\nspan = 20\n", "2 E span: '20' is not a time with its unit (us, ms, s, "
+				       "min): write 20ms\n"},
+		{"[one]\nspan = 20 ms\n", "2 E span: '20 ms' is not a time with its unit (us, ms, "
+					  "s, min): write 20ms\n"},
+		{"[one]\nspan = 1,5s\n", "2 E span: '1,5s' is not a time with its unit (us, ms, "
+					 "s, min): write 1.5s\n"},
+		{"[one]\nspan = soon\n", "2 E span: 'soon' is not a time with its unit (us, ms, s, "
+					 "min): write something like 20ms or 1.5s\n"},
 		{"[one]\nspan = 2min\n", "2 E span: 2min is out of range: use 1ms to 60s\n"},
 		{"[one]\nspan = 999us\n", "2 E span: 999us is out of range: use 1ms to 60s\n"},
-		{"[one]\nshare = 0.5\n",
-		 "2 E share: '0.5' is not a percentage, such as 50%\n"},
+		{"[one]\nshare = 0.5\n", "2 E share: '0.5' is not a percentage: write 0.5%\n"},
+		{"[one]\nshare = half\n",
+		 "2 E share: 'half' is not a percentage: write something like 50%\n"},
 		{"[one]\nshare = 101%\n", "2 E share: 101% is out of range: use 0% to 100%\n"},
-		{"[one]\nflag = maybe\n", "2 E flag: 'maybe' is neither yes nor no\n"},
-		{"[one]\ncolor = pink\n",
-		 "2 E color: 'pink' is unknown: use red, green or blue\n"},
+		{"[one]\nspeed = 1800\n", "2 E speed: '1800' is not a frequency with its unit "
+					  "(kHz, MHz, GHz): write 1800MHz\n"},
+		{"[one]\nspeed = fast\n",
+		 "2 E speed: 'fast' is not a frequency with its unit (kHz, MHz, GHz): write "
+		 "something like 600MHz or 1.8GHz\n"},
+		{"[one]\nspeed = 6GHz\n", "2 E speed: 6GHz is out of range: use 1MHz to 5GHz\n"},
+		{"[one]\nflag = maybe\n",
+		 "2 E flag: 'maybe' is neither yes nor no: use one of them\n"},
+		{"[one]\ncolor = pink\n", "2 E color: 'pink' is unknown: use red, green or blue\n"},
 		{"[one]\nname = /abs\n", "2 E name: '/abs' is not a relative path\n"},
-		{"# a\n\n[two]\ncount = 3\n[ one ]\n# b\n\tcount\t= x\n",
-		 "7 E count: 'x' is not a whole number\n"},
-		{"[one]\ncount = 3\nCOUNT = x\n", "3 E count: 'x' is not a whole number\n"},
-		{"[one]\ncount = x\nflag = y\n",
-		 "3 E flag: 'y' is neither yes nor no\n2 E count: 'x' is not a whole number\n"},
-		{"[one]\ncount 3\n",
-		 "2 E this is no line of an ini file: use [section], key = value or # comment\n"},
-		{"[one]\ncount = 3\n[one\n",
-		 "3 E this is no line of an ini file: use [section], key = value or # comment\n"},
+		{"# a\n\n[guest]\ncount = 3\n[ one ]\n# b\n\tcount\t= 0\n",
+		 "7 E count: 0 is out of range: use 1 to 10\n"},
+		{"[one]\ncount = 3\nCOUNT = 0\n",
+		 "3 W COUNT: it stands in line 2 too, and only this line counts: take one of them "
+		 "away\n3 E count: 0 is out of range: use 1 to 10\n"},
+		{"[one]\ncount = 0\nflag = y\n",
+		 "3 E flag: 'y' is neither yes nor no: use one of them\n"
+		 "2 E count: 0 is out of range: use 1 to 10\n"},
+		/* what is no ini file, and what else is wrong with that file */
+		{"[one]\ncount 3\nflag = y\n",
+		 "2 E there is no '=' in it: write [section], key = value or # comment\n"
+		 "3 E flag: 'y' is neither yes nor no: use one of them\n"},
+		{"[one]\ncount = 3\n[one\ncount = 4\n",
+		 "3 E the ']' is missing: write [host] or [guest]\n"},
+		{"[one] # first\n", "1 E nothing may stand behind the ']': begin a new line, for a "
+				    "comment too\n"},
+		{"[]\n", "1 E the section has no name: write [host] or [guest]\n"},
+		{"[one]\ncount = 3\n[one:count]\n", "3 E a section's name has no ':' or '[' in it: "
+						    "write [host] or [guest]\n"},
+		{"count = 3\n[one]\n", "1 E count: it stands above the first section: put it below "
+				       "[host] or [guest]\n"},
+		{"[one]\n = 3\n", "2 E the key is missing before the '=': write key = value\n"},
+		{"[one]\nname = \"a\n", "2 E name: the closing quote is missing\n"},
+		{"[one]\nname = 'a' b\n", "2 E name: text stands behind the closing quote: put all "
+					  "of the value into the quotes\n"},
+		{"[one]\nname = a#b\n", "2 E name: '#' and ';' begin a comment: put a space before "
+					"it, or the value into \"quotes\"\n"},
+		{"[one]\nname = a;b\n", "2 E name: '#' and ';' begin a comment: put a space before "
+					"it, or the value into \"quotes\"\n"},
+		{"[one]\ncount = 1\\\n0\n",
+		 "2 E it ends in a backslash: a value stands in one line, "
+		 "and a comment must not end so\n"
+		 "3 E there is no '=' in it: write [section], key = value "
+		 "or # comment\n"},
+		{"[one]\n# C:\\ \ncount = 3\n", "2 E it ends in a backslash: a value stands in one "
+						"line, and a comment must not end so\n"},
+		{"\xef\xbb\xbf[one]\ncount = 0\n",
+		 "1 E there is a byte order mark: save the file as UTF-8 without one\n"
+		 "2 E count: 0 is out of range: use 1 to 10\n"},
+		{"\xff\xfe[", "1 E this is UTF-16: save the file as UTF-8\n"},
+		{"[one]\rcount = 0\r", "1 E there is a control character in it: take it away\n"},
+		{"[one]\nspan\xc2\xa0= 20ms\nspan = 20\xc2\xa0ms\n",
+		 "2 W span\\xc2\\xa0: there is no such key in [one], and the line is ignored: did "
+		 "you "
+		 "mean 'span'?\n"
+		 "3 E span: '20\\xc2\\xa0ms' is not a time with its unit (us, ms, s, min): write "
+		 "something like 20ms or 1.5s\n"},
+		/* keys that don't go together */
+		{"[one]\nspan = 4ms\n",
+		 "2 E span: 4ms doesn't go with count = 5 (default): a span is at least 1ms for "
+		 "each\n"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -220,16 +312,194 @@ static void test_bad_files(_unused_ void **state)
 	}
 }
 
-static void test_unknown_keys(_unused_ void **state)
+static void test_unknown_names(_unused_ void **state)
 {
+	static const struct {
+		const char *text, *complaint;
+	} rows[] = {
+		{"[one]\ncount = 7\nCuont = 8\n", "3 W Cuont: there is no such key in [one], and "
+						  "the line is ignored: did you mean 'count'?\n"},
+		{"[one]\ncount = 7\nelephants = 8\n",
+		 "3 W elephants: there is no such key in [one], and the line is ignored: "
+		 "vmfreq.conf(5) lists them\n"},
+		{"[one]\ncount = 7\n[hots]\ncount = 8\n",
+		 "3 W [hots] is no section of ours, and what is in it is ignored: did you mean "
+		 "[host]?\n"},
+		{"[one]\ncount = 7\n[domain x]\ncount = 8\n",
+		 "3 W [domain x] is no section of ours, and what is in it is ignored: there are "
+		 "[host] and [guest]\n"},
+		{"[one]\ncolor = red\nflag = no\ncount = 7\n",
+		 "2 W color: red doesn't go with flag = no (PATH:3): red needs a flag\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct settings settings;
+		struct complaints complaints;
+		char *where;
+
+		EXPECT(load(rows[i].text, &settings, &complaints) == 0, "row %zu", i);
+		where = strstr(complaints.text, path);
+		if (where) {
+			memmove(where + 4, where + strlen(path), strlen(where + strlen(path)) + 1);
+			memcpy(where, "PATH", 4);
+		}
+		EXPECT(strcmp(complaints.text, rows[i].complaint) == 0, "row %zu: %s", i,
+		       complaints.text);
+		assert_int_equal(settings.count, 7);
+	}
+}
+
+/* Later names win, each complaint names its file, and what is no drop-in is left alone. */
+static void test_drop_ins(_unused_ void **state)
+{
+	_cleanup_(config_sources_done) struct config_sources sources = {};
+	struct settings settings;
+	struct complaints complaints = {};
+
+	test_write(dir, "vmfreq.conf", "[one]\ncount = 1\nname = main\nspan = 30ms\n");
+	test_write(dir, "vmfreq.conf.d/9.conf", "[one]\ncount = 9\n");
+	test_write(dir, "vmfreq.conf.d/10.conf", "[one]\n\ncount = 8\nname = ten\n");
+	test_write(dir, "vmfreq.conf.d/11.conf~", "nonsense\n");
+	test_write(dir, "vmfreq.conf.d/.12.conf", "nonsense\n");
+	test_write(dir, "vmfreq.conf.d/.conf", "nonsense\n");
+	test_write(dir, "vmfreq.conf.d/README", "nonsense\n");
+	assert_int_equal(config_load(path, &table, &settings, &sources, on_complaint, &complaints),
+			 0);
+	assert_string_equal(complaints.text, "");
+	assert_int_equal(settings.count, 9);
+	assert_int_equal(settings.span, 30000);
+	assert_string_equal(settings.name, "ten");
+	assert_int_equal(sources.n_files, 3);
+	assert_string_equal(sources.files[0], path);
+	assert_int_equal(sources.origins[1].line, 2);
+	assert_ptr_equal(sources.origins[1].file, sources.files[2]);
+	assert_null(sources.origins[0].file);
+
+	/* A value that a later file takes back is wrong all the same: it may be the last tomorrow.
+	 */
+	test_write(dir, "vmfreq.conf.d/10.conf", "[one]\n\ncount = 80\n");
+	assert_int_equal(config_load(path, &table, &settings, NULL, on_complaint, &complaints),
+			 -EINVAL);
+	assert_string_equal(complaints.text,
+			    "10.conf:3 E count: 80 is out of range: use 1 to 10\n");
+	assert_int_equal(settings.count, 9);
+
+	/* Without the main file they count too. */
+	assert_int_equal(unlink(path), 0);
+	test_write(dir, "vmfreq.conf.d/10.conf", "[one]\nspan = 3ms\n");
+	complaints = (struct complaints){};
+	assert_int_equal(config_load(path, &table, &settings, NULL, on_complaint, &complaints),
+			 -EINVAL);
+	assert_non_null(
+		strstr(complaints.text, "10.conf:2 E span: 3ms doesn't go with count = 9 ("));
+	assert_non_null(strstr(complaints.text, "9.conf:2): a span is at least"));
+}
+
+static void test_bad_drop_ins(_unused_ void **state)
+{
+	struct settings settings = untouched(), before = settings;
+	struct complaints complaints = {};
+	_cleanup_free_ char *folder = NULL;
+
+	test_write(dir, "vmfreq.conf.d", "");
+	assert_int_equal(config_load(path, &table, &settings, NULL, on_complaint, &complaints),
+			 -ENOTDIR);
+	assert_string_equal(complaints.text,
+			    "0 E it can't be read: Not a directory: a folder belongs there\n");
+
+	complaints = (struct complaints){};
+	assert_true(asprintf(&folder, "%s.d", path) > 0);
+	assert_int_equal(unlink(folder), 0);
+	test_write(dir, "vmfreq.conf.d/1.conf/x", "");
+	test_write(dir, "vmfreq.conf.d/2.conf", "[one]\ncount = 0\n");
+	assert_int_equal(config_load(path, &table, &settings, NULL, on_complaint, &complaints),
+			 -EISDIR);
+	assert_string_equal(complaints.text,
+			    "1.conf:0 E it can't be read: Is a directory: put a file in its place\n"
+			    "2.conf:2 E count: 0 is out of range: use 1 to 10\n");
+	assert_memory_equal(&settings, &before, sizeof(settings));
+}
+
+/* Something else than a configuration isn't complained of without end. */
+static void test_complaints_end(_unused_ void **state)
+{
+	char text[4000];
 	struct settings settings;
 	struct complaints complaints;
 
-	assert_int_equal(load("[two]\nanything = 1\n[one]\ncount = 7\nCuont = 8\n", &settings,
-			      &complaints), 0);
-	assert_string_equal(complaints.text,
-			    "5 W [one] has no key 'cuont': the line is ignored\n");
-	assert_int_equal(settings.count, 7);
+	for (size_t i = 0; i < sizeof(text); i += 4)
+		memcpy(text + i, "abc\n", 4);
+	assert_int_equal(load_bytes(text, sizeof(text), &settings, &complaints), -EINVAL);
+	assert_int_equal(complaints.errors, 21);
+	assert_non_null(strstr(complaints.text, "20 E this is enough"));
+}
+
+/* What is dumped is a file that says the same, whose comments say where each value was from. */
+static void test_dump(_unused_ void **state)
+{
+	static const char *const names[] = {"plain", "",    "a # b", "a;b",	" a",
+					    "a ",    "a\\", "it's",  "'a'",	"\"",
+					    "#",     "=",   "a=b",   "\xc3\xa4"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_(config_sources_done) struct config_sources sources = {};
+		struct settings settings, back;
+		struct complaints complaints = {};
+		_cleanup_free_ char *text = NULL;
+		char quote = strchr(names[i], '"') ? '\'' : '"', file[256], where[300];
+		size_t size;
+		FILE *stream = open_memstream(&text, &size);
+
+		snprintf(file, sizeof(file), "[one]\ncount = 7\nspeed = 600MHz\nname = %c%s%c\n",
+			 quote, names[i], quote);
+		test_write(dir, "vmfreq.conf", file);
+		assert_int_equal(
+			config_load(path, &table, &settings, &sources, on_complaint, &complaints),
+			0);
+		assert_int_equal(config_dump(&table, &settings, &sources, stream), 0);
+		fclose(stream);
+		EXPECT(load(text, &back, &complaints) == 0, "row %zu: %s", i, complaints.text);
+		assert_string_equal(complaints.text, "");
+		EXPECT(memcmp(&settings, &back, sizeof(back)) == 0, "row %zu: %s", i, text);
+		snprintf(where, sizeof(where), "# %s:2\ncount = 7\n", path);
+		EXPECT(strstr(text, where), "%s", text);
+		assert_non_null(strstr(text, "[one]\n# default\nflag = yes\n"));
+		assert_non_null(strstr(text, "\nspeed = 600MHz\n"));
+	}
+}
+
+static void test_keep_at_start(_unused_ void **state)
+{
+	struct settings running, fresh;
+	char names[32];
+
+	memset(&running, 0, sizeof(running));
+	config_defaults(keys, ARRAY_SIZE(keys), &running);
+	fresh = running;
+	assert_int_equal(config_keep_at_start(&table, &running, &fresh, names, sizeof(names)), 0);
+	assert_string_equal(names, "");
+	fresh.count = 9;
+	strcpy(fresh.name, "longer than before");
+	assert_int_equal(config_keep_at_start(&table, &running, &fresh, names, sizeof(names)), 1);
+	assert_string_equal(names, "name");
+	assert_int_equal(fresh.count, 9);
+	assert_memory_equal(fresh.name, running.name, sizeof(fresh.name));
+}
+
+static void test_outcome(_unused_ void **state)
+{
+	struct config_outcome outcome = {};
+
+	config_outcome_add(&outcome, false, "/a", 1, "w");
+	assert_string_equal(outcome.error, "");
+	config_outcome_add(&outcome, true, "/b", 0, "first");
+	config_outcome_add(&outcome, true, "/c", 2, "second");
+	assert_string_equal(outcome.error, "/b: first");
+	assert_int_equal(outcome.errors, 2);
+	assert_int_equal(outcome.warnings, 1);
+	outcome = (struct config_outcome){};
+	config_outcome_add(&outcome, true, "/c", 2, "second");
+	assert_string_equal(outcome.error, "/c:2: second");
 }
 
 static void test_no_callback(_unused_ void **state)
@@ -237,8 +507,7 @@ static void test_no_callback(_unused_ void **state)
 	struct settings settings = untouched();
 
 	test_write(dir, "vmfreq.conf", "[one]\ncount = x\nwhat = 1\n");
-	assert_int_equal(config_load(path, table, ARRAY_SIZE(table), &settings, sizeof(settings),
-				     NULL, NULL), -EINVAL);
+	assert_int_equal(config_load(path, &table, &settings, NULL, NULL, NULL), -EINVAL);
 }
 
 /* Whatever stands in a file, the settings are good or untouched. */
@@ -263,7 +532,8 @@ static void test_hostile_files(_unused_ void **state)
 		memset(text + n, 'n', (size_t)length);
 		text[n + length] = '\0';
 		if (load(text, &settings, &complaints) == 0)
-			EXPECT(strlen(settings.name) == (size_t)length && length < 512, "%d", length);
+			EXPECT(strlen(settings.name) == (size_t)length && length < 512, "%d",
+			       length);
 		else
 			EXPECT(complaints.errors == 1, "%d: %s", length, complaints.text);
 	}
@@ -286,15 +556,17 @@ static void test_unreadable(_unused_ void **state)
 
 	test_write(dir, "vmfreq.conf", "[one]\n");
 	assert_true(asprintf(&below, "%s/x", path) > 0);
-	assert_int_equal(config_load(below, table, ARRAY_SIZE(table), &settings, sizeof(settings),
-				     on_complaint, &complaints), -ENOTDIR);
-	assert_string_equal(complaints.text, "0 E can't be read: Not a directory\n");
+	assert_int_equal(config_load(below, &table, &settings, NULL, on_complaint, &complaints),
+			 -ENOTDIR);
+	assert_string_equal(complaints.text,
+			    "0 E it can't be read: Not a directory: a folder belongs there\n"
+			    "0 E it can't be read: Not a directory: a folder belongs there\n");
 	free(below);
 
 	/* A directory in its place is no empty file. */
 	complaints = (struct complaints){};
-	assert_int_equal(config_load(dir, table, ARRAY_SIZE(table), &settings, sizeof(settings),
-				     on_complaint, &complaints), -EISDIR);
+	assert_int_equal(config_load(dir, &table, &settings, NULL, on_complaint, &complaints),
+			 -EISDIR);
 	assert_int_equal(complaints.errors, 1);
 	assert_memory_equal(&settings, &before, sizeof(settings));
 }
@@ -306,14 +578,14 @@ static void test_long_values(_unused_ void **state)
 
 	memset(value, 'v', sizeof(value));
 	value[CONFIG_STRING_MAX - 1] = '\0';
-	assert_int_equal(config_set(key_named("name"), &settings, value, message,
-				    sizeof(message)), 0);
+	assert_int_equal(config_set(key_named("name"), &settings, value, message, sizeof(message)),
+			 0);
 	assert_string_equal(settings.name, value);
 	value[CONFIG_STRING_MAX - 1] = 'v';
 	value[CONFIG_STRING_MAX] = '\0';
-	assert_int_equal(config_set(key_named("name"), &settings, value, message,
-				    sizeof(message)), -EINVAL);
-	assert_string_equal(message, "the value is longer than 511 bytes");
+	assert_int_equal(config_set(key_named("name"), &settings, value, message, sizeof(message)),
+			 -EINVAL);
+	assert_string_equal(message, "the value is longer than 511 bytes: make it shorter");
 	assert_int_equal(strlen(settings.name), CONFIG_STRING_MAX - 1);
 	assert_int_equal((unsigned char)settings.mark[0], 0xa5);
 	/* A remedy that is longer than its room is cut. */
@@ -326,11 +598,27 @@ static void test_format(_unused_ void **state)
 	static const struct {
 		const char *key, *in, *out;
 	} rows[] = {
-		{"flag", "1", "yes"},       {"flag", "OFF", "no"},     {"count", "7", "7"},
-		{"span", "1ms", "1ms"},     {"span", "1000ms", "1s"},  {"span", "1500us", "1500us"},
-		{"span", "1min", "60s"},    {"span", "1.5s", "1500ms"}, {"share", "0%", "0%"},
-		{"share", "100%", "100%"},  {"share", "5%", "5%"},     {"share", "12.5%", "12.5%"},
-		{"share", "0.1%", "0.1%"},  {"color", "RED", "red"},   {"name", "a b", "a b"},
+		{"flag", "1", "yes"},
+		{"flag", "OFF", "no"},
+		{"count", "7", "7"},
+		{"span", "1ms", "1ms"},
+		{"span", "1000ms", "1s"},
+		{"span", "1500us", "1500us"},
+		{"span", "1min", "60s"},
+		{"span", "1.5s", "1500ms"},
+		{"share", "0%", "0%"},
+		{"share", "100%", "100%"},
+		{"share", "5%", "5%"},
+		{"share", "12.5%", "12.5%"},
+		{"speed", "600MHz", "600MHz"},
+		{"speed", "1800000kHz", "1.8GHz"},
+		{"speed", "1000MHz", "1GHz"},
+		{"speed", "2.05ghz", "2.05GHz"},
+		{"speed", "1234MHz", "1.234GHz"},
+		{"speed", "1234567kHz", "1234567kHz"},
+		{"share", "0.1%", "0.1%"},
+		{"color", "RED", "red"},
+		{"name", "a b", "a b"},
 		{"name", "", ""},
 	};
 
@@ -371,7 +659,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_good_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_type, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_files, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_unknown_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unknown_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drop_ins, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bad_drop_ins, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_complaints_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dump, setup, teardown),
+		cmocka_unit_test(test_keep_at_start),
+		cmocka_unit_test(test_outcome),
 		cmocka_unit_test_setup_teardown(test_no_callback, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),

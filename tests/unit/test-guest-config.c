@@ -4,6 +4,15 @@
 
 #include "guestd/guest_config.h"
 
+static const struct config_key *key_named(const char *name)
+{
+	for (size_t i = 0; i < guest_config_keys_n; i++)
+		if (strcmp(guest_config_keys[i].key, name) == 0)
+			return &guest_config_keys[i];
+	fail_msg("no key %s", name);
+	return NULL;
+}
+
 static void test_defaults(_unused_ void **state)
 {
 	struct guest_config config;
@@ -96,13 +105,59 @@ static void test_installed(_unused_ void **state)
 	assert_int_equal(found, guest_config_keys_n);
 	struct guest_config config;
 
-	assert_int_equal(config_load(SRCDIR "/conf/vmfreq.conf", guest_config_keys,
-				     guest_config_keys_n, &config, sizeof(config), complain, NULL),
+	assert_int_equal(config_load(SRCDIR "/conf/vmfreq.conf", &guest_config_table, &config, NULL,
+				     complain, NULL),
 			 0);
 #else
 	(void)complain;
 	TEST_SKIP("built without the folder of the sources");
 #endif
+}
+
+/* Which of the rules a configuration breaks: the first key of its first. */
+static void test_rules(_unused_ void **state)
+{
+	static const struct {
+		const char *set[3], *broken;
+	} rows[] = {
+		{{NULL}, NULL},
+		{{"interval=51ms", "idle_interval=50ms", "window=51ms"}, "interval"},
+		{{"interval=50ms", "idle_interval=50ms", "window=50ms"}, NULL},
+		{{"interval=21ms"}, "window"},
+		{{"interval=25ms", "lease=100ms", "window=25ms"}, NULL},
+		{{"interval=26ms", "lease=100ms", "window=26ms"}, "lease"},
+	};
+	const struct config_table *table = &guest_config_table;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *broken = NULL;
+		struct guest_config config;
+
+		config_defaults(guest_config_keys, guest_config_keys_n, &config);
+		for (size_t k = 0; k < ARRAY_SIZE(rows[i].set) && rows[i].set[k]; k++) {
+			const char *equals = strchr(rows[i].set[k], '=');
+			_cleanup_free_ char *name =
+				strndup(rows[i].set[k], (size_t)(equals - rows[i].set[k]));
+			char message[256];
+
+			assert_int_equal(config_set(key_named(name), &config, equals + 1, message,
+						    sizeof(message)),
+					 0);
+		}
+		for (size_t k = 0; k < table->n_rules && !broken; k++)
+			if (!table->rules[k].holds(&config))
+				broken = table->rules[k].key;
+		EXPECT(broken == rows[i].broken ||
+			       (broken && rows[i].broken && strcmp(broken, rows[i].broken) == 0),
+		       "row %zu broke %s", i, broken ? broken : "nothing");
+	}
+	for (size_t k = 0; k < table->n_rules; k++) {
+		key_named(table->rules[k].key);
+		key_named(table->rules[k].other);
+		assert_true(strstr(table->rules[k].remedy, table->rules[k].key) ||
+			    strstr(table->rules[k].remedy, table->rules[k].other) ||
+			    table->rules[k].is_warning);
+	}
 }
 
 int main(void)
@@ -111,6 +166,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_installed),
+		cmocka_unit_test(test_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

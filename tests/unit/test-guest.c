@@ -121,8 +121,7 @@ static void start(bool follows_cpufreq)
 	struct guest_config config;
 
 	snprintf(path, sizeof(path), "%s/vmfreq.conf", dir);
-	assert_int_equal(config_load(path, guest_config_keys, guest_config_keys_n, &config,
-				     sizeof(config), NULL, NULL),
+	assert_int_equal(config_load(path, &guest_config_table, &config, NULL, NULL, NULL),
 			 0);
 	assert_int_equal(guest_new(&options, &config, &guest), 0);
 }

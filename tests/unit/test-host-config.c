@@ -118,10 +118,61 @@ static void test_table(_unused_ void **state)
 		EXPECT(config_format(key, &config, text, sizeof(text)) >= 0, "%s", key->key);
 		EXPECT(strcmp(text, key->fallback) == 0, "%s: %s", key->key, text);
 		for (size_t j = 0; j < i; j++) {
-			EXPECT(strcmp(host_config_keys[j].key, key->key) != 0, "%s twice", key->key);
+			EXPECT(strcmp(host_config_keys[j].key, key->key) != 0, "%s twice",
+			       key->key);
 			EXPECT(host_config_keys[j].offset != key->offset, "%s shares its place",
 			       key->key);
 		}
+	}
+}
+
+/* Which of the rules a configuration breaks: the first key of its first. */
+static void test_rules(_unused_ void **state)
+{
+	static const struct {
+		const char *set[3], *broken;
+	} rows[] = {
+		{{NULL}, NULL},
+		{{"floor_step=20%", "floor_max=19%"}, "floor_step"},
+		{{"floor_step=20%", "floor_max=20%"}, NULL},
+		{{"floor_max=0%"}, NULL},
+		{{"write_interval=11ms", "lease_max=10ms", "report_rate=300"}, "write_interval"},
+		{{"write_interval=10ms", "lease_max=10ms", "report_rate=300"}, NULL},
+		{{"report_rate=299", "lease_max=10ms"}, "report_rate"},
+		{{"report_rate=100000", "lease_max=60s"}, NULL},
+		{{"actuator=off", "placement=off"}, NULL},
+		{{"actuator=off", "placement=off", "feedback=no"}, "actuator"},
+	};
+	const struct config_table *table = &host_config_table;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *broken = NULL;
+		struct host_config config;
+
+		config_defaults(host_config_keys, host_config_n_keys, &config);
+		for (size_t k = 0; k < ARRAY_SIZE(rows[i].set) && rows[i].set[k]; k++) {
+			const char *equals = strchr(rows[i].set[k], '=');
+			_cleanup_free_ char *name =
+				strndup(rows[i].set[k], (size_t)(equals - rows[i].set[k]));
+			char message[256];
+
+			assert_int_equal(config_set(key_named(name), &config, equals + 1, message,
+						    sizeof(message)),
+					 0);
+		}
+		for (size_t k = 0; k < table->n_rules && !broken; k++)
+			if (!table->rules[k].holds(&config))
+				broken = table->rules[k].key;
+		EXPECT(broken == rows[i].broken ||
+			       (broken && rows[i].broken && strcmp(broken, rows[i].broken) == 0),
+		       "row %zu broke %s", i, broken ? broken : "nothing");
+	}
+	for (size_t k = 0; k < table->n_rules; k++) {
+		key_named(table->rules[k].key);
+		key_named(table->rules[k].other);
+		assert_true(strstr(table->rules[k].remedy, table->rules[k].key) ||
+			    strstr(table->rules[k].remedy, table->rules[k].other) ||
+			    table->rules[k].is_warning);
 	}
 }
 
@@ -131,6 +182,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -542,10 +542,28 @@ static void test_reload(void **state)
 	test_write(f->root, "vmfreq.conf", "[host]\nfloor_max = 100%\nfloor_hold = 5\n");
 	assert_int_equal(host_reload(f->host), -EINVAL);
 	assert_non_null(strstr(host_config_error(f->host), "/vmfreq.conf:3: floor_hold: '5'"));
+
+	/* What only the host can tell. */
+	test_write(f->root, "vmfreq.conf", "[host]\nfloor_max = 100%\ncore_classes = 0 < 9\n");
+	assert_int_equal(host_reload(f->host), -EINVAL);
+	assert_non_null(strstr(host_config_error(f->host), "core_classes: class 2: there is no CPU 9"));
 	send_report(f, 0, 0, 60000);
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
 	send_report(f, 0, 900, 60000);
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "50.00");
+}
+
+/* What takes effect at the next start stays as it is in the running configuration. */
+static void test_reload_at_start(void **state)
+{
+	struct fixture *f = *state;
+
+	start_host(f, false);
+	test_write(f->root, "vmfreq.conf", "[host]\nport = 1\nplacement = off\nfloor_hold = 7ms\n");
+	assert_int_equal(host_reload(f->host), 0);
+	assert_int_equal(host_running_config(f->host)->port, 9213);
+	assert_int_equal(host_running_config(f->host)->placement, PLACE_CGROUP);
+	assert_int_equal(host_running_config(f->host)->floor_hold_usec, 7000);
 }
 
 /* -- the log --------------------------------------------------------------------------------------*/
@@ -843,6 +861,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_silence_is_said_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failing_write_is_said_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_journald_is_stopped, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reload_at_start, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 	};
 
