@@ -106,13 +106,13 @@ done < "$scratch/events"
 while read -r event id; do
 	for daemon in hostd guestd; do
 		grep -q "^$event - .*/\($daemon\|common\)/" "$scratch/calls" || continue
-		tr -d '\\' < "$srcdir/man/vmfreq-$daemon.8" | grep -q "$id" ||
+		tr -d "\\\\" < "$srcdir/man/vmfreq-$daemon.8" | grep -q "$id" ||
 			fail "man/vmfreq-$daemon.8 doesn't list $event, $id"
 	done
 done < "$scratch/events"
-for id in $(cat "$srcdir"/man/vmfreq-*d.8 | grep -o -E '\b[0-9a-f]{32}\b'); do
+while read -r id; do
 	grep -q " $id$" "$scratch/events" || fail "a man page lists $id, which is no event"
-done
+done < <(cat "$srcdir"/man/vmfreq-*d.8 | grep -o -E '\b[0-9a-f]{32}\b')
 
 # journalctl reads what we wrote, where there is one.
 if ! command -v journalctl > /dev/null; then

@@ -27,7 +27,7 @@ cases() {
     echo "vmfreq-hostd --log-level=w|vmfreq-hostd --log-level=warning"
     echo "vmfreq-guestd --log-level d|vmfreq-guestd --log-level debug"
     echo "vmfreq-hostd -c $scratch/fi|vmfreq-hostd -c $scratch/file"
-    echo "vmfreq-guestd --root=$scratch/fo|vmfreq-guestd --root=$scratch/folder/"
+    echo "vmfreq-guestd --root=$scratch/fol|vmfreq-guestd --root=$scratch/folder/"
     echo "vmfreqctl --json st|vmfreqctl --json status"
     echo "vmfreqctl --watch=50|vmfreqctl --watch=500ms"
 }

@@ -80,7 +80,7 @@ build_check_skips() {
         name=${log#"$LAB_BUILD/"}
         name=${name%.log}
         kind=case
-        ! grep -q -x ':test-result: SKIP' "$result" || kind=test
+        ! grep -q -x ':test-result: SKIP' "$result" || kind='test'
         sed -n "s,^SKIP: ,$kind $name: ,p" "$log"
     done < <(find "$LAB_BUILD/tests" -name '*.trs' | sort)
 }

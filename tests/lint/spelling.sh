@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# codespell knows no better for any word in docs, man pages and sources.
+
+# shellcheck source=tests/lint/lib.sh
+. "${srcdir:-.}/tests/lint/lib.sh"
+
+need codespell codespell
+
+mapfile -t files < <(sources '*.md' '*.c' '*.h' '*.sh' '*.am' '*.ac' 'man/*' 'conf/*' 'systemd/*' 'completions/*' lab |
+    grep -v '^tests/data/')
+says=$(cd "$srcdir" && codespell -L "$(xargs <tests/lint/words | tr ' ' ,)" "${files[@]}") || fail "$says"
+passed "${#files[@]} files"
