@@ -53,12 +53,15 @@ void host_load_limits(struct host *host)
 	int r = path ? limits_load(path, &host->limits) : 0;
 
 	if (r < 0)
-		log_error("%s can't be read, so no domain is limited or released: %s", path,
+		log_event(LOG_ERR, EVENT_LIMITS_DAMAGED, LOG_FIELDS(.reason = strerror(-r)),
+			  "%s can't be read, so no domain is limited or released: %s", path,
 			  strerror(-r));
 	else if (r > 0)
-		log_warning("%s: %d damaged lines are skipped: see vmfreqctl status for the "
-			    "limits that hold",
-			    path, r);
+		log_event(LOG_WARNING, EVENT_LIMITS_DAMAGED,
+			  LOG_FIELDS(.reason = "some lines are damaged"),
+			  "%s: %d damaged lines are skipped: see vmfreqctl status for the limits "
+			  "that hold",
+			  path, r);
 }
 
 static struct domain *find_uuid(const struct host *host, const uint8_t *uuid)

@@ -113,7 +113,8 @@ static int restore(const struct options *options)
 		return EXIT_FAILURE;
 	}
 	if (r < 0) {
-		log_error("%s: %s", options->host.ledger_path, strerror(-r));
+		log_event(LOG_ERR, EVENT_RESTORE_FAILED, LOG_FIELDS(.reason = strerror(-r)),
+			  "%s: %s", options->host.ledger_path, strerror(-r));
 		return EXIT_FAILURE;
 	}
 	host_log_restored(&tally);
@@ -170,7 +171,9 @@ int main(int argc, char *argv[])
 			NULL) < 0)
 		return EX_CONFIG;
 	if (!options.host.dry_run && mkdir(STATE_DIR, 0755) < 0 && errno != EEXIST) {
-		log_error("%s can't be made: %s", STATE_DIR, strerror(errno));
+		log_event(LOG_ERR, EVENT_START_FAILED,
+			  LOG_FIELDS(.reason = STATE_DIR " can't be made"), "%s can't be made: %s",
+			  STATE_DIR, strerror(errno));
 		return EXIT_FAILURE;
 	}
 	return run(&options, &config);
