@@ -423,18 +423,31 @@ int ledger_set(struct ledger *ledger, struct ledger_entry *entry, const char *va
 	return r < 0 ? r : 1;
 }
 
-int ledger_verify(struct ledger *ledger, struct ledger_entry *entry)
+int ledger_look(struct ledger *ledger, struct ledger_entry *entry, enum ledger_value *ret)
 {
 	int r;
 
+	*ret = LEDGER_OURS;
 	if (!entry->ours.set)
-		return 1;
+		return 0;
 	r = ledger->backend->read(entry, ledger->value, sizeof(ledger->value));
 	if (r < 0)
 		return r;
 	if (seen_as(ledger, entry, &entry->ours, ledger->value))
-		return 1;
-	return entry->uncertain && verdict_of(ledger, entry, ledger->value) != LEDGER_THEIRS;
+		return 0;
+	*ret = verdict_of(ledger, entry, ledger->value) == LEDGER_THEIRS ? LEDGER_OTHER
+									 : LEDGER_FORMER;
+	return 0;
+}
+
+int ledger_verify(struct ledger *ledger, struct ledger_entry *entry)
+{
+	enum ledger_value value;
+	int r = ledger_look(ledger, entry, &value);
+
+	if (r < 0)
+		return r;
+	return value == LEDGER_OURS || (value == LEDGER_FORMER && entry->uncertain);
 }
 
 /* -- putting back ----------------------------------------------------------------------------- */
@@ -463,7 +476,9 @@ static unsigned *put_back(struct ledger *ledger, struct ledger_entry *entry,
 		return fault_of(r) == FAULT_GONE ? &tally->gone : &tally->failed;
 	switch (verdict_of(ledger, entry, ledger->value)) {
 	case LEDGER_SAME:
-		return &tally->same;
+		if (!entry->ops->lags || slot_is(&entry->ours, entry->prior.text))
+			return &tally->same;
+		break;
 	case LEDGER_THEIRS:
 		return &tally->theirs;
 	case LEDGER_RESTORE:

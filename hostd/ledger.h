@@ -29,6 +29,9 @@ struct setting_ops {
 	/* What read() gives now if it was `value` that was written last: CPU lists are cut by the
 	 * CPUs that have left since. NULL: the value itself. */
 	int (*expect)(void *userdata, const char *name, const char *value, char *seen, size_t size);
+	/* The kernel takes a write over some time later, so that read() may give a former value for
+	 * a moment: the prior value is written back also where it is read already. */
+	bool lags;
 	void *userdata;
 };
 
@@ -93,6 +96,14 @@ int ledger_set(struct ledger *ledger, struct ledger_entry *entry, const char *va
  * else has changed it (the entry is kept: ledger_release() makes it theirs), or the door's -errno.
  */
 int ledger_verify(struct ledger *ledger, struct ledger_entry *entry);
+
+/* The same question with the answer in full. */
+enum ledger_value {
+	LEDGER_OURS,   /* what we wrote last */
+	LEDGER_FORMER, /* what we wrote before that, or the prior value */
+	LEDGER_OTHER,  /* somebody else's */
+};
+int ledger_look(struct ledger *ledger, struct ledger_entry *entry, enum ledger_value *ret);
 
 /* Puts one setting back and forgets the entry. On a failure other than "gone", it is kept. */
 void ledger_restore(struct ledger *ledger, struct ledger_entry *entry, struct ledger_tally *tally);

@@ -43,8 +43,8 @@ static int expect_setting(void *userdata _unused_, const char *name _unused_, co
 }
 
 static const struct setting_ops ops[] = {
-	{"f", read_setting, write_setting, NULL, NULL, NULL},
-	{"file", read_setting, write_setting, NULL, expect_setting, NULL},
+	{"f", read_setting, write_setting, NULL, NULL, false, NULL},
+	{"file", read_setting, write_setting, NULL, expect_setting, false, NULL},
 };
 
 static const char *ledger_path(void)

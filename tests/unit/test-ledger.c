@@ -142,8 +142,9 @@ static int fake_expect(void *userdata, const char *name _unused_, const char *va
 }
 
 static const struct setting_ops fake_ops[] = {
-	{"fake", fake_read, fake_write, NULL, NULL, &host},
-	{"list", fake_read, fake_write, fake_restore, fake_expect, &host},
+	{"fake", fake_read, fake_write, NULL, NULL, .userdata = &host},
+	{"list", fake_read, fake_write, fake_restore, fake_expect, .userdata = &host},
+	{"late", fake_read, fake_write, NULL, NULL, true, &host},
 };
 
 static void open_at(const char *at, struct ledger **ret)
@@ -407,6 +408,31 @@ static void test_verify(void **state _unused_)
 	ledger_close(ledger);
 }
 
+static void test_look(void **state _unused_)
+{
+	static const struct {
+		const char *stands;
+		enum ledger_value value;
+	} rows[] = {{"second", LEDGER_OURS}, {"first", LEDGER_FORMER}, {"1", LEDGER_FORMER},
+		    {"theirs", LEDGER_OTHER}};
+	struct ledger *ledger = open_ledger();
+	struct ledger_entry *entry = entry_of(ledger, "fake:s1");
+	enum ledger_value value;
+
+	assert_int_equal(ledger_look(ledger, entry, &value), 0);
+	assert_int_equal(value, LEDGER_OURS); /* nothing of ours: nothing to lose */
+	assert_int_equal(ledger_set(ledger, entry, "first"), 1);
+	assert_int_equal(ledger_set(ledger, entry, "second"), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		strcpy(host.setting[1].value, rows[i].stands);
+		assert_int_equal(ledger_look(ledger, entry, &value), 0);
+		EXPECT(value == rows[i].value, "row %zu", i);
+	}
+	host.setting[1].gone = true;
+	assert_true(ledger_look(ledger, entry, &value) < 0);
+	ledger_close(ledger);
+}
+
 /* -- putting back ----------------------------------------------------------------------------- */
 
 static void test_restore(void **state _unused_)
@@ -446,6 +472,27 @@ static void test_restore(void **state _unused_)
 	assert_int_equal(tally.restored + tally.same + tally.theirs + tally.gone, 0);
 	ledger_close(ledger);
 	assert_int_equal(access(path, F_OK), -1);
+}
+
+/* Our last value may be on its way still when the prior one is read: write that once more. */
+static void test_restore_late(void **state _unused_)
+{
+	struct ledger *ledger = open_ledger();
+	struct ledger_tally tally = {};
+
+	assert_int_equal(set(ledger, "late:s1", "ours"), 1);
+	strcpy(host.setting[1].value, "1");
+	assert_int_equal(set(ledger, "late:s2", "ours"), 1);
+	assert_int_equal(set(ledger, "late:s2", "2"), 1); /* nothing of ours is on its way */
+	assert_int_equal(set(ledger, "late:s3", "ours"), 1);
+	strcpy(host.setting[3].value, "theirs");
+	host.writes = 0;
+	ledger_restore_all(ledger, &tally);
+	assert_int_equal(tally.restored, 1);
+	assert_int_equal(tally.same, 1);
+	assert_int_equal(tally.theirs, 1);
+	assert_int_equal(host.writes, 1);
+	ledger_close(ledger);
 }
 
 static void test_restore_fails(void **state _unused_)
@@ -871,8 +918,8 @@ static void test_damage(void **state _unused_)
 static void test_strange_records(void **state _unused_)
 {
 	static const struct setting_ops old_ops[] = {
-		{"fake", fake_read, fake_write, NULL, NULL, &host},
-		{"old", fake_read, fake_write, NULL, NULL, &host},
+		{"fake", fake_read, fake_write, NULL, NULL, .userdata = &host},
+		{"old", fake_read, fake_write, NULL, NULL, .userdata = &host},
 	};
 	struct ledger *ledger = NULL;
 
@@ -1073,7 +1120,9 @@ int main(void)
 		LEDGER_TEST(test_set_fails),
 		LEDGER_TEST(test_set_uncertain),
 		LEDGER_TEST(test_verify),
+		LEDGER_TEST(test_look),
 		LEDGER_TEST(test_restore),
+		LEDGER_TEST(test_restore_late),
 		LEDGER_TEST(test_restore_fails),
 		LEDGER_TEST(test_restore_nearly),
 		LEDGER_TEST(test_restore_twice),
