@@ -9,13 +9,19 @@
 #include "common/rootfs.h"
 #include "hostd/cgroup.h"
 #include "hostd/cpuset.h"
+#include "hostd/freqfloor.h"
+#include "hostd/freqplan.h"
+#include "hostd/ladder.h"
+#include "hostd/minfreq.h"
+#include "hostd/policy.h"
 #include "hostd/uclamp.h"
 
-enum { KIND_UCLAMP, KIND_FILE, KIND_AFFINITY, KIND_N };
+enum { KIND_UCLAMP, KIND_FILE, KIND_AFFINITY, KIND_CPUFREQ, KIND_N };
 
-/* One means of setting a floor: the name of the setting, and its value. */
+/* One means of setting a floor: the name of the thread's setting, and its value. */
 struct floor_means {
 	const char *name;
+	int kind;
 	int (*setting)(const struct vcpu_thread *thread, char *buffer, size_t size);
 	int (*format)(unsigned util1024, char *buffer, size_t size);
 	int (*parse)(const char *text, unsigned *ret_util1024);
@@ -35,8 +41,12 @@ struct actuator {
 	struct uclamp_door uclamp;
 	struct cgroup_door cgroup;
 	struct cpuset_door cpuset;
+	struct minfreq_door cpufreq;
 	struct setting_ops ops[KIND_N];
-	const struct floor_means *floor;    /* NULL: off */
+	enum actuator_choice choice;
+	enum rung rung;
+	const struct floor_means *floor;    /* NULL: off, or by freqfloor */
+	struct freqfloor *freqfloor;	    /* NULL: off, or by floor */
 	const struct cpus_means *cpus;      /* NULL: off, or chosen for each thread */
 	bool cpus_by_thread;                /* the cgroup where it can be put back, else affinity */
 	const char *floor_reason, *cpus_reason;
@@ -72,39 +82,52 @@ static int cgroup_cpuset_name(const struct vcpu_thread *thread, char *buffer, si
 }
 
 static const struct floor_means floor_by_thread = {
-	"thread", uclamp_setting_name, decimal_text, decimal_parse, false};
+	"thread", KIND_UCLAMP, uclamp_setting_name, decimal_text, decimal_parse, false};
 static const struct floor_means floor_by_cgroup = {
-	"cgroup", cgroup_uclamp_name, uclamp_percent_text, uclamp_percent_parse, true};
+	"cgroup", KIND_FILE, cgroup_uclamp_name, uclamp_percent_text, uclamp_percent_parse, true};
 static const struct cpus_means cpus_by_affinity = {"affinity", cpuset_setting_name};
 static const struct cpus_means cpus_by_cgroup = {"cgroup", cgroup_cpuset_name};
 
 /* -- choosing -------------------------------------------------------------------------------------*/
 
-static void choose_floor(struct actuator *actuator, const struct host_config *config,
-			 const struct topology *topology)
+static enum rung find_rung(const struct actuator *actuator, const struct topology *topology,
+			   const char **ret_reason)
 {
-	const char *obeyed =
-		topology->schedutil ? "uclamp.min"
-				    : "uclamp.min, but not every CPU's governor is schedutil: those "
-				      "frequencies won't follow";
+	struct ladder_facts facts = {
+		.choice = actuator->choice,
+		.uclamp = uclamp_probe(&actuator->uclamp),
+		.uclamp_files = topology->uclamp_files,
+		.min_freq = minfreq_probe(actuator->root_fd, topology),
+		.classes = topology->n_classes > 1 && !topology->declared,
+	};
+
+	ladder_governors(topology, &facts.governors);
+	return ladder_choose(&facts, ret_reason);
+}
+
+bool actuator_is_outdated(const struct actuator *actuator, const struct topology *topology)
+{
+	const char *reason;
+
+	return find_rung(actuator, topology, &reason) != actuator->rung ||
+	       reason != actuator->floor_reason;
+}
+
+int actuator_choose(struct actuator *actuator, const struct topology *topology)
+{
 	int r = 0;
 
-	if (config->actuator == ACTUATOR_OFF) {
-		actuator->floor_reason = "actuator = off";
-		return;
-	}
-	if (config->actuator == ACTUATOR_CGROUP && topology->uclamp_files)
-		actuator->floor = &floor_by_cgroup;
-	else if (config->actuator != ACTUATOR_CGROUP)
-		r = uclamp_probe(&actuator->uclamp);
-	if (config->actuator != ACTUATOR_CGROUP && r >= 0)
-		actuator->floor = &floor_by_thread;
-	if (actuator->floor)
-		actuator->floor_reason = obeyed;
-	else if (r < 0 && r != -EOPNOTSUPP)
-		actuator->floor_reason = "uclamp can't be used: sched_setattr fails";
-	else
-		actuator->floor_reason = "this kernel is built without uclamp (CONFIG_UCLAMP_TASK)";
+	actuator->rung = find_rung(actuator, topology, &actuator->floor_reason);
+	if (actuator->freqfloor)
+		freqfloor_put_back(actuator->freqfloor);
+	actuator->freqfloor = freqfloor_free(actuator->freqfloor);
+	actuator->floor = actuator->rung == RUNG_THREAD	  ? &floor_by_thread
+			  : actuator->rung == RUNG_CGROUP ? &floor_by_cgroup
+							  : NULL;
+	if (actuator->rung == RUNG_CPUFREQ)
+		r = freqfloor_new(actuator->root_fd, actuator->ledger, topology,
+				  &actuator->freqfloor);
+	return r;
 }
 
 static void choose_cpus(struct actuator *actuator, const struct host_config *config,
@@ -133,9 +156,11 @@ static void make_ops(struct actuator *actuator, int root_fd)
 	actuator->uclamp = (struct uclamp_door){root_fd, &uclamp_calls_kernel};
 	actuator->cgroup = (struct cgroup_door){root_fd};
 	actuator->cpuset = (struct cpuset_door){root_fd, &cpuset_calls_kernel};
+	actuator->cpufreq = (struct minfreq_door){root_fd};
 	uclamp_setting_ops(&actuator->uclamp, &actuator->ops[KIND_UCLAMP]);
 	cgroup_setting_ops(&actuator->cgroup, &actuator->ops[KIND_FILE]);
 	cpuset_setting_ops(&actuator->cpuset, &actuator->ops[KIND_AFFINITY]);
+	minfreq_setting_ops(&actuator->cpufreq, &actuator->ops[KIND_CPUFREQ]);
 }
 
 static int open_ledger(struct actuator *actuator, const char *path)
@@ -160,6 +185,7 @@ int actuator_new(int root_fd, const struct host_config *config, const struct top
 		return -ENOMEM;
 	make_ops(actuator, root_fd);
 	actuator->dry_run = dry_run;
+	actuator->choice = (enum actuator_choice)config->actuator;
 	if (dry_run)
 		r = ledger_open_dry(actuator->ops, KIND_N, &actuator->ledger);
 	else
@@ -168,7 +194,11 @@ int actuator_new(int root_fd, const struct host_config *config, const struct top
 		return r;
 	tally.damaged = (unsigned)ledger_damaged(actuator->ledger);
 	ledger_restore_all(actuator->ledger, &tally);
-	choose_floor(actuator, config, topology);
+	r = actuator_choose(actuator, topology);
+	if (r < 0) {
+		ledger_close(actuator->ledger);
+		return r;
+	}
 	choose_cpus(actuator, config, topology);
 	*ret_tally = tally;
 	*ret = TAKE_PTR(actuator);
@@ -179,6 +209,7 @@ struct actuator *actuator_free(struct actuator *actuator, struct ledger_tally *r
 {
 	if (actuator) {
 		*ret_tally = (struct ledger_tally){};
+		freqfloor_free(actuator->freqfloor);
 		ledger_restore_all(actuator->ledger, ret_tally);
 		ledger_close(actuator->ledger);
 		free(actuator);
@@ -251,9 +282,7 @@ static unsigned prior_floor(struct actuator *actuator, const struct ledger_entry
 	unsigned floor1024 = 0;
 
 	if (!prior) {
-		const struct setting_ops *ops =
-			&actuator->ops[actuator->floor == &floor_by_thread ? KIND_UCLAMP
-									   : KIND_FILE];
+		const struct setting_ops *ops = &actuator->ops[actuator->floor->kind];
 
 		if (ops->read(ops->userdata, strchr(name, ':') + 1, now, sizeof(now)) < 0)
 			return 0;
@@ -264,8 +293,19 @@ static unsigned prior_floor(struct actuator *actuator, const struct ledger_entry
 	return floor1024;
 }
 
-int actuator_set_floor(struct actuator *actuator, struct actuated *actuated,
-		       const struct vcpu_thread *thread, uint16_t floor1024)
+static int set_by_cpufreq(struct actuator *actuator, struct actuated *actuated,
+			  const struct vcpu_thread *thread, uint16_t floor1024,
+			  const struct cpumask *cpus)
+{
+	int r = freqfloor_set(actuator->freqfloor, thread, floor1024, cpus);
+
+	if (r >= 0)
+		actuated->floored = thread->tid;
+	return r;
+}
+
+static int set_by_setting(struct actuator *actuator, struct actuated *actuated,
+			  const struct vcpu_thread *thread, uint16_t floor1024)
 {
 	const struct floor_means *means = actuator->floor;
 	char name[SETTING_NAME_MAX], value[32];
@@ -292,9 +332,35 @@ int actuator_set_floor(struct actuator *actuator, struct actuated *actuated,
 	return r < 0 ? r : ledger_set(actuator->ledger, actuated->floor, value);
 }
 
+int actuator_set_floor(struct actuator *actuator, struct actuated *actuated,
+		       const struct vcpu_thread *thread, uint16_t floor1024,
+		       const struct cpumask *cpus)
+{
+	if (actuator->freqfloor)
+		return set_by_cpufreq(actuator, actuated, thread, floor1024, cpus);
+	return set_by_setting(actuator, actuated, thread, floor1024);
+}
+
 int actuator_clear_floor(struct actuator *actuator, struct actuated *actuated)
 {
+	if (actuator->freqfloor && actuated->floored)
+		freqfloor_clear(actuator->freqfloor, actuated->floored);
+	actuated->floored = 0;
 	return clear(actuator, &actuated->floor);
+}
+
+void actuator_tick(struct actuator *actuator, uint64_t interval_usec, uint64_t now_usec,
+		   uint64_t *ret_next_usec)
+{
+	*ret_next_usec = USEC_INFINITY;
+	if (actuator->freqfloor)
+		freqfloor_tick(actuator->freqfloor, interval_usec, now_usec, ret_next_usec);
+}
+
+void actuator_verify(struct actuator *actuator, uint64_t now_usec)
+{
+	if (actuator->freqfloor)
+		freqfloor_verify(actuator->freqfloor, now_usec);
 }
 
 /* The means for this thread. */
@@ -314,6 +380,14 @@ static const struct cpus_means *cpus_means(const struct actuator *actuator,
 								    : &cpus_by_affinity;
 }
 
+/* A floor by cpufreq has to know where its thread may be. */
+static void tell_cpus(struct actuator *actuator, const struct actuated *actuated,
+		      const struct cpumask *cpus)
+{
+	if (actuator->freqfloor && actuated->floored)
+		freqfloor_set_cpus(actuator->freqfloor, actuated->floored, cpus);
+}
+
 int actuator_set_cpus(struct actuator *actuator, struct actuated *actuated,
 		      const struct vcpu_thread *thread, const struct cpumask *cpus)
 {
@@ -330,11 +404,16 @@ int actuator_set_cpus(struct actuator *actuator, struct actuated *actuated,
 			return r;
 	}
 	r = cpumask_format(cpus, value, sizeof(value));
-	return r < 0 ? r : ledger_set(actuator->ledger, actuated->cpus, value);
+	if (r >= 0)
+		r = ledger_set(actuator->ledger, actuated->cpus, value);
+	if (r >= 0)
+		tell_cpus(actuator, actuated, cpus);
+	return r;
 }
 
 int actuator_clear_cpus(struct actuator *actuator, struct actuated *actuated)
 {
+	tell_cpus(actuator, actuated, NULL);
 	return clear(actuator, &actuated->cpus);
 }
 
@@ -360,6 +439,7 @@ bool actuator_lost_cpus(struct actuator *actuator, struct actuated *actuated)
 
 void actuator_release_cpus(struct actuator *actuator, struct actuated *actuated)
 {
+	tell_cpus(actuator, actuated, NULL);
 	if (actuated->cpus)
 		ledger_release(actuator->ledger, actuated->cpus);
 	actuated->cpus = NULL;
@@ -384,21 +464,56 @@ void actuator_close_cgroup(struct actuator *actuator, const char *cgroup)
 void actuator_forget(struct actuator *actuator, struct actuated *actuated)
 {
 	/* What fails to go back stays in the ledger, for the end. */
-	clear(actuator, &actuated->floor);
+	actuator_clear_floor(actuator, actuated);
 	clear(actuator, &actuated->cpus);
 	*actuated = (struct actuated){};
+}
+
+uint32_t actuator_headroom1024(const struct actuator *actuator, const struct topology *topology)
+{
+	if (actuator->freqfloor)
+		return FREQPLAN_HEADROOM1024;
+	return policy_headroom(topology->kernel_major, topology->kernel_minor);
 }
 
 /* -- for people -----------------------------------------------------------------------------------*/
 
 const char *actuator_floor_name(const struct actuator *actuator)
 {
+	if (actuator->freqfloor)
+		return "cpufreq";
 	return actuator->floor ? actuator->floor->name : "off";
 }
 
 const char *actuator_floor_reason(const struct actuator *actuator)
 {
 	return actuator->floor_reason;
+}
+
+const char *actuator_floor_problem(const struct actuator *actuator, unsigned cpu)
+{
+	int error;
+
+	if (!actuator->freqfloor)
+		return NULL;
+	if (freqfloor_is_theirs(actuator->freqfloor, cpu))
+		return "scaling_min_freq of its host CPU was set by somebody else";
+	error = freqfloor_error(actuator->freqfloor, cpu);
+	return error ? strerror(-error) : NULL;
+}
+
+int actuator_floor_effective(const struct actuator *actuator, const struct vcpu_thread *thread,
+			     unsigned cpu, uint16_t *ret_floor1024)
+{
+	unsigned low, high;
+	int r;
+
+	if (actuator->freqfloor)
+		return freqfloor_effective(actuator->freqfloor, cpu, ret_floor1024);
+	r = thread_effective_uclamp(actuator->root_fd, thread->tid, &low, &high);
+	if (r >= 0)
+		*ret_floor1024 = (uint16_t)MIN(low, CAPACITY_SCALE);
+	return MIN(r, 0);
 }
 
 const char *actuator_cpus_name(const struct actuator *actuator)
@@ -415,7 +530,7 @@ const char *actuator_cpus_reason(const struct actuator *actuator)
 
 bool actuator_has_floors(const struct actuator *actuator)
 {
-	return actuator->floor;
+	return actuator->floor || actuator->freqfloor;
 }
 
 bool actuator_has_cpus(const struct actuator *actuator)
@@ -432,7 +547,11 @@ size_t actuator_changed(const struct actuator *actuator)
 {
 	size_t changed = 0;
 
-	for (size_t i = 0; i < ledger_count(actuator->ledger); i++)
-		changed += ledger_ours(ledger_at(actuator->ledger, i)) != NULL;
+	for (size_t i = 0; i < ledger_count(actuator->ledger); i++) {
+		const struct ledger_entry *entry = ledger_at(actuator->ledger, i);
+		const char *ours = ledger_ours(entry);
+
+		changed += ours && strcmp(ours, ledger_prior(entry)) != 0;
+	}
 	return changed;
 }

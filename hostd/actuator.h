@@ -17,6 +17,7 @@ struct actuator;
 /* What we have set of one vCPU's thread. Zero-initialised. */
 struct actuated {
 	struct ledger_entry *floor, *cpus;
+	pid_t floored; /* the thread in freqfloor's table; 0: none */
 	bool floor_by_ancestors; /* the cgroups above have been opened for it */
 };
 
@@ -33,13 +34,21 @@ struct actuator *actuator_free(struct actuator *actuator, struct ledger_tally *r
  * do where there is no ledger; -EBUSY while hostd runs. */
 int actuator_restore(int root_fd, const char *ledger_path, struct ledger_tally *ret_tally);
 
-/* Gives the thread a floor, 1..1024: never less than what stood there before us. 0 or -errno;
- * -EOPNOTSUPP if these means don't reach this thread, -ESTALE if somebody else has changed it. */
+/* Gives the thread a floor, 1..1024: never less than what stood there before us. cpus is where it
+ * may run. 0 or -errno; -EOPNOTSUPP if these means don't reach this thread, -ESTALE if somebody else
+ * has changed it. By cpufreq it is only noted, for actuator_tick(). */
 int actuator_set_floor(struct actuator *actuator, struct actuated *actuated,
-		       const struct vcpu_thread *thread, uint16_t floor1024);
+		       const struct vcpu_thread *thread, uint16_t floor1024,
+		       const struct cpumask *cpus);
 
 /* Puts back what stood there. */
 int actuator_clear_floor(struct actuator *actuator, struct actuated *actuated);
+
+/* For means that serve all threads together: brings the host to what was set and cleared, and
+ * follows threads that move. After each event; cheap if there is nothing to do. *ret_next_usec is
+ * when to come again without one (USEC_INFINITY: never). */
+void actuator_tick(struct actuator *actuator, uint64_t interval_usec, uint64_t now_usec,
+		   uint64_t *ret_next_usec);
 
 /* The same for the CPUs that it may run on. */
 int actuator_set_cpus(struct actuator *actuator, struct actuated *actuated,
@@ -51,6 +60,16 @@ int actuator_clear_cpus(struct actuator *actuator, struct actuated *actuated);
 bool actuator_lost_floor(struct actuator *actuator, struct actuated *actuated);
 bool actuator_lost_cpus(struct actuator *actuator, struct actuated *actuated);
 
+/* The same for what no thread has for itself. A tick has to follow. */
+void actuator_verify(struct actuator *actuator, uint64_t now_usec);
+
+/* Whether other means of setting floors fit the host by now: a governor has changed, say. */
+bool actuator_is_outdated(const struct actuator *actuator, const struct topology *topology);
+
+/* Chooses them anew, as at the start. No thread has a floor at that moment. -ENOMEM: floors are off.
+ */
+int actuator_choose(struct actuator *actuator, const struct topology *topology);
+
 /* Leaves the CPUs as they are from now on: somebody else's. */
 void actuator_release_cpus(struct actuator *actuator, struct actuated *actuated);
 
@@ -60,7 +79,17 @@ void actuator_close_cgroup(struct actuator *actuator, const char *cgroup);
 /* Ends with this thread: puts both back if it still lives (in another cgroup, say), and forgets them. */
 void actuator_forget(struct actuator *actuator, struct actuated *actuated);
 
-/* For people: what is in use ("thread", "cgroup", "affinity", "off"), and why. */
+/* What a demand has to be multiplied by to be a floor, in 1/1024: policy.h. */
+uint32_t actuator_headroom1024(const struct actuator *actuator, const struct topology *topology);
+
+/* Why a thread that runs on this CPU has no floor there; NULL if nothing is in its way. */
+const char *actuator_floor_problem(const struct actuator *actuator, unsigned cpu);
+
+/* What the kernel makes of a thread's floor, 0 … 1024; -ENODATA where it doesn't tell. */
+int actuator_floor_effective(const struct actuator *actuator, const struct vcpu_thread *thread,
+			     unsigned cpu, uint16_t *ret_floor1024);
+
+/* For people: what is in use ("thread", "cgroup", "cpufreq", "affinity", "off"), and why. */
 const char *actuator_floor_name(const struct actuator *actuator);
 const char *actuator_floor_reason(const struct actuator *actuator);
 const char *actuator_cpus_name(const struct actuator *actuator);

@@ -104,7 +104,8 @@ static int do_op(struct domain *domain, struct vcpu *vcpu, enum plan_op op,
 	switch (op) {
 	case PLAN_SET_FLOOR:
 		return actuator_set_floor(actuator, &vcpu->actuated, &vcpu->thread,
-					  want->floor1024);
+					  want->floor1024,
+					  vcpu->have.placed ? &vcpu->have.cpus : &vcpu->allowed);
 	case PLAN_CLEAR_FLOOR:
 		return actuator_clear_floor(actuator, &vcpu->actuated);
 	case PLAN_SET_CPUS:
@@ -474,6 +475,25 @@ void domain_set_limit(struct domain *domain, const struct domain_limit *limit)
 }
 
 /* -- the domain -----------------------------------------------------------------------------------*/
+
+void domain_drop_floors(struct domain *domain)
+{
+	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
+		struct vcpu *vcpu = &domain->vcpus[i];
+
+		(void)actuator_clear_floor(domain->env->actuator, &vcpu->actuated);
+		vcpu->have.floor1024 = 0;
+		vcpu->have.floor_written_usec = 0;
+		vcpu->floor_is_theirs = false;
+		vcpu->retry_usec = 0;
+		vcpu->error = 0;
+	}
+}
+
+void domain_run(struct domain *domain)
+{
+	run(domain, now_of(domain));
+}
 
 void domain_verify(struct domain *domain)
 {

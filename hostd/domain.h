@@ -105,6 +105,11 @@ void domain_notice(struct domain *domain, const struct message_notice *notice);
 /* Those of its concerns that are in mask are now these; logs, within a limit, which came and went. */
 void domain_set_concerns(struct domain *domain, uint64_t mask, uint64_t concerns);
 
+/* Takes all floors away, also from whoever made one theirs: other means come. domain_run() sets
+ * those that are wanted anew. */
+void domain_drop_floors(struct domain *domain);
+void domain_run(struct domain *domain);
+
 /* Asks the kernel whether what we set still stands. Slow: for now and then. */
 void domain_verify(struct domain *domain);
 

@@ -17,10 +17,9 @@
 /* -- setting up
  * -----------------------------------------------------------------------------------*/
 
-static void set_policies(struct host *host)
+void host_set_policies(struct host *host)
 {
 	const struct host_config *config = &host->config;
-	const struct topology *topology = host->topology;
 
 	host->peer_config = (struct peer_config){
 		.any_port = config->any_port,
@@ -31,7 +30,7 @@ static void set_policies(struct host *host)
 		.burst = (uint32_t)config->report_rate * 2,
 	};
 	host->env.policy = (struct policy_config){
-		.headroom1024 = policy_headroom(topology->kernel_major, topology->kernel_minor),
+		.headroom1024 = actuator_headroom1024(host->actuator, host->topology),
 		.floor_max = (uint16_t)config->floor_max,
 		.step = (uint16_t)config->floor_step,
 		.hold_usec = config->floor_hold_usec,
@@ -113,6 +112,12 @@ static void log_means(const char *what, bool has, const char *name, const char *
 		  LOG_FIELDS(.reason = reason), "%s", reason);
 }
 
+void host_log_floors(const struct host *host)
+{
+	log_means("floors", actuator_has_floors(host->actuator),
+		  actuator_floor_name(host->actuator), actuator_floor_reason(host->actuator));
+}
+
 static void log_no_actuator(const struct host *host, int error)
 {
 	const char *reason = error == -EBUSY ? "another vmfreq-hostd runs" : strerror(-error);
@@ -135,8 +140,7 @@ static int make_actuator(struct host *host)
 	}
 	host_log_restored(&tally);
 	actuator = host->env.actuator = host->actuator;
-	log_means("floors", actuator_has_floors(actuator), actuator_floor_name(actuator),
-		  actuator_floor_reason(actuator));
+	host_log_floors(host);
 	log_means("placement", actuator_has_cpus(actuator), actuator_cpus_name(actuator),
 		  actuator_cpus_reason(actuator));
 	return 0;
@@ -163,11 +167,13 @@ int host_new(sd_event *event, const struct host_options *options, const struct h
 		r = read_topology(host);
 	if (r >= 0)
 		r = make_actuator(host);
+	if (r >= 0)
+		r = host_add_floors(host);
 	if (r < 0) {
 		host_free(host);
 		return r;
 	}
-	set_policies(host);
+	host_set_policies(host);
 	host_load_limits(host);
 	*ret = host;
 	return 0;
@@ -240,7 +246,7 @@ int host_reload(struct host *host)
 	    0)
 		log_notice("%s: changed, to take effect at the next start", later);
 	host->config = config;
-	set_policies(host);
+	host_set_policies(host);
 	log_event(LOG_INFO, EVENT_CONFIG_RELOADED,
 		  LOG_FIELDS(.config_file = host->options.config_path), "%s is loaded",
 		  host->options.config_path);
@@ -332,6 +338,8 @@ int host_free(struct host *host)
 	}
 	sd_event_source_disable_unref(host->listen_source);
 	sd_event_source_disable_unref(host->verify_source);
+	sd_event_source_disable_unref(host->floors_source);
+	sd_event_source_disable_unref(host->post_source);
 	sd_event_source_disable_unref(host->sighup_source);
 	freq_reader_free(host->env.freq);
 	free(host->topology);

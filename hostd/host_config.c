@@ -8,11 +8,9 @@
 #include "hostd/topology.h"
 #include "proto/message.h"
 
-static const char *const actuator_names[] = {[ACTUATOR_AUTO] = "auto",
-					     [ACTUATOR_THREAD] = "thread",
-					     [ACTUATOR_CGROUP] = "cgroup",
-					     [ACTUATOR_OFF] = "off",
-					     NULL};
+static const char *const actuator_names[] = {
+	[ACTUATOR_AUTO] = "auto",	[ACTUATOR_THREAD] = "thread", [ACTUATOR_CGROUP] = "cgroup",
+	[ACTUATOR_CPUFREQ] = "cpufreq", [ACTUATOR_OFF] = "off",	      NULL};
 static const char *const placement_names[] = {[PLACE_AUTO] = "auto",
 					      [PLACE_CGROUP] = "cgroup",
 					      [PLACE_AFFINITY] = "affinity",
@@ -38,7 +36,8 @@ const struct config_key host_config_keys[] = {
 	HOST("allow_unprivileged_ports", CONFIG_BOOL, any_port, .fallback = "no",
 	     .help = "hear guests whose source port is 1024 or more: anybody in the guest"),
 	HOST("actuator", CONFIG_ENUM, actuator, .fallback = "auto", .names = actuator_names,
-	     .at_start = true, .help = "how floors are set: by thread, by cgroup, or not"),
+	     .at_start = true,
+	     .help = "how floors are set: by thread, by cgroup, by cpufreq, or not"),
 	HOST("floor_max", CONFIG_PERCENT, floor_max, .fallback = "100%", .min = 0, .max = 1024,
 	     .help = "no floor is above this part of the largest CPU"),
 	HOST("floor_step", CONFIG_PERCENT, floor_step, .fallback = "5%", .min = 1, .max = 512,

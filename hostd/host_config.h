@@ -4,7 +4,13 @@
 
 #include "common/config.h"
 
-enum actuator_choice { ACTUATOR_AUTO, ACTUATOR_THREAD, ACTUATOR_CGROUP, ACTUATOR_OFF };
+enum actuator_choice {
+	ACTUATOR_AUTO,
+	ACTUATOR_THREAD,
+	ACTUATOR_CGROUP,
+	ACTUATOR_CPUFREQ,
+	ACTUATOR_OFF,
+};
 enum placement_choice { PLACE_AUTO, PLACE_CGROUP, PLACE_AFFINITY, PLACE_OFF };
 
 struct host_config {

@@ -201,12 +201,24 @@ int host_on_virt(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uin
 	return 0;
 }
 
+void host_verify(struct host *host)
+{
+	uint64_t now_usec = 0;
+
+	sd_event_now(host->event, CLOCK_MONOTONIC, &now_usec);
+	if (topology_refresh(host->env.root_fd, host->topology) >= 0)
+		host_set_classes(host);
+	host_follow_governors(host);
+	for (size_t i = 0; i < host->n_domains; i++)
+		domain_verify(host->domains[i]);
+	actuator_verify(host->actuator, now_usec);
+}
+
 int host_on_verify(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct host *host = userdata;
 
-	for (size_t i = 0; i < host->n_domains; i++)
-		domain_verify(host->domains[i]);
+	host_verify(host);
 	sd_event_source_set_time(source, usec + VERIFY_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

@@ -32,10 +32,18 @@ struct host {
 	char libvirt_error[256];
 	struct bus *bus;
 	sd_event_source *listen_source, *virt_source, *verify_source, *sighup_source;
+	sd_event_source *floors_source, *post_source; /* host_floors.c */
+	uint64_t floors_next_usec;
 };
 
 /* Tells systemd in a line how it goes. */
 void host_notify_status(const struct host *host);
+
+/* From the config and the actuator to what the pure files go by. */
+void host_set_policies(struct host *host);
+
+/* Logs how floors are set, and why so. */
+void host_log_floors(const struct host *host);
 
 /* -- host_guests.c -- */
 /* Hangs up on everybody, or on a domain's guests. */
@@ -55,7 +63,18 @@ void host_load_limits(struct host *host);
 /* libvirt's thread has news. An sd_event_io_handler_t. */
 int host_on_virt(sd_event_source *source, int fd, uint32_t revents, void *userdata);
 
-/* Now and then: asks the kernel whether what we set still stands. An sd_event_time_handler_t. */
+/* Asks the kernel whether what we set still stands, and whether the host is still what it was. For
+ * now and then: a few µs for each vCPU and each cpufreq policy. */
+void host_verify(struct host *host);
+
+/* The same by the clock. An sd_event_time_handler_t. */
 int host_on_verify(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* -- host_floors.c -- */
+/* Adds the event sources that bring floors to the host. */
+int host_add_floors(struct host *host);
+
+/* Chooses other means of setting floors if the CPUs' governors ask for it by now. */
+void host_follow_governors(struct host *host);
 
 #define VERIFY_USEC (5 * USEC_PER_SEC)

@@ -55,6 +55,8 @@ static const char *vcpu_reason(const struct domain *domain, unsigned i)
 {
 	const struct vcpu *vcpu = &domain->vcpus[i];
 
+	struct thread_stat stat;
+
 	if (vcpu->thread.tid == 0)
 		return "no thread: the vCPU is offline, or was not found";
 	if (vcpu->error)
@@ -63,6 +65,9 @@ static const char *vcpu_reason(const struct domain *domain, unsigned i)
 		return "its floor was set by somebody else";
 	if (vcpu->cpus_are_theirs)
 		return "its CPUs were pinned by somebody else";
+	if (vcpu->have.floor1024 > 0 &&
+	    thread_stat(domain->env->root_fd, vcpu->thread.tid, &stat) >= 0)
+		return actuator_floor_problem(domain->env->actuator, stat.cpu);
 	return NULL;
 }
 
@@ -70,7 +75,7 @@ static void add_thread(struct json_object *to, const struct domain *domain, unsi
 {
 	const struct vcpu *vcpu = &domain->vcpus[i];
 	int root_fd = domain->env->root_fd;
-	unsigned low, high;
+	uint16_t effective1024;
 	struct thread_stat stat;
 	struct feedback_vcpu delivered;
 	struct cpumask cpus;
@@ -79,13 +84,15 @@ static void add_thread(struct json_object *to, const struct domain *domain, unsi
 	if (vcpu->thread.tid == 0)
 		return;
 	add_number(to, "thread", (uint64_t)vcpu->thread.tid);
-	if (thread_effective_uclamp(root_fd, vcpu->thread.tid, &low, &high) >= 0)
-		add_number(to, "floor_effective", low);
 	if (cpuset_allowed(root_fd, vcpu->thread.tid, &cpus) >= 0 &&
 	    cpumask_format(&cpus, text, sizeof(text)) >= 0)
 		add_text(to, "cpus", text);
-	if (thread_stat(root_fd, vcpu->thread.tid, &stat) >= 0)
+	if (thread_stat(root_fd, vcpu->thread.tid, &stat) >= 0) {
 		add_number(to, "host_cpu", stat.cpu);
+		if (actuator_floor_effective(domain->env->actuator, &vcpu->thread, stat.cpu,
+					     &effective1024) >= 0)
+			add_number(to, "floor_effective", effective1024);
+	}
 	domain_delivered(domain, i, &delivered);
 	add_number(to, "capacity", delivered.capacity);
 	add_number(to, "khz", delivered.freq_khz);
