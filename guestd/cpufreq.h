@@ -19,7 +19,8 @@ enum cpufreq_hold {
 	CPUFREQ_HOLD_OURS,
 	CPUFREQ_HOLD_THEIRS, /* somebody else changed the governor while it was ours */
 	CPUFREQ_HOLD_NEVER,  /* it doesn't have the userspace governor, or refuses it */
-	CPUFREQ_HOLD_VIRT,   /* what is set in it the VMM takes for what the guest wants: hands off */
+	CPUFREQ_HOLD_VIRT, /* what is set in it the VMM takes for what the guest wants: hands off */
+	CPUFREQ_HOLDS
 };
 
 struct cpufreq_policy {

@@ -179,6 +179,7 @@ int guest_reload(struct guest *guest)
 	guest->reload = (struct config_outcome){};
 	r = config_load(guest->options.config_path, &guest_config_table, &guest->config, NULL,
 			on_complaint, guest);
+	guest_bus_news(guest->bus, GUEST_NEWS_CONFIG);
 	if (r < 0) {
 		log_event(LOG_ERR, EVENT_CONFIG_REJECTED,
 			  LOG_FIELDS(.config_file = guest->options.config_path),
@@ -250,6 +251,18 @@ static int allocate(struct guest *guest)
 	return 0;
 }
 
+/* It is for people: the daemon does its work without one. */
+static void start_bus(struct guest *guest)
+{
+	int r = 0;
+
+	if (guest->options.bus_address)
+		r = guest_bus_new(guest, guest->event, guest->options.bus_address, &guest->bus);
+	if (r < 0)
+		log_event(LOG_NOTICE, EVENT_NO_BUS, LOG_FIELDS(.reason = strerror(-r)),
+			  "no " GUEST_BUS_NAME " on the system bus: %s", strerror(-r));
+}
+
 static int start(struct guest *guest)
 {
 	int r = allocate(guest);
@@ -278,9 +291,11 @@ static int start(struct guest *guest)
 	}
 	guest->cpus = guest->counters->present;
 	r = guest_cpufreq_init(guest);
-	if (r >= 0)
-		guest_concern_init(guest);
-	return r;
+	if (r < 0)
+		return r;
+	guest_concern_init(guest);
+	start_bus(guest);
+	return 0;
 }
 
 DEFINE_CLEANUP(struct guest *, guest_free)
@@ -311,6 +326,7 @@ void guest_free(struct guest *guest)
 {
 	if (!guest)
 		return;
+	guest->bus = guest_bus_free(guest->bus);
 	guest_link_done(guest);
 	guest_cpufreq_done(guest);
 	for (unsigned i = 0; i < ARRAY_SIZE(guest->signal_source); i++)

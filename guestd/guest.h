@@ -16,7 +16,8 @@ struct guest_options {
 	bool dry_run;		 /* whatever the config says, cpufreq is left alone */
 	uplink_open_t open;	 /* uplink_open_vsock, or a test's */
 	void *open_userdata;
-	bool follows_cpufreq; /* identity_follows_cpufreq(), or what a test says */
+	const char *bus_address; /* the system bus, or NULL: kept by the caller, too */
+	bool follows_cpufreq;	 /* identity_follows_cpufreq(), or what a test says */
 };
 
 /* Makes the daemon: reads the counters once, takes cpufreq, and sets timers, so that the event loop

@@ -63,6 +63,7 @@ void guest_concern_check(struct guest *guest, uint64_t now_usec)
 	if (guest->notice.concerns == old && !renamed)
 		return;
 	guest->notice_due = true;
+	guest_bus_news(guest->bus, GUEST_NEWS_CONCERNS);
 	for (unsigned i = 0; NOTICE_KNOWN >> i; i++)
 		if ((old ^ guest->notice.concerns) & UINT32_C(1) << i)
 			log_concern(guest, i, now_usec);

@@ -213,6 +213,21 @@ static void govern_policy(struct guest *guest, unsigned i, uint64_t now_usec)
 	set_scale(guest, policy);
 }
 
+/* Whose the policies are: to the bus, when that is news. */
+static void tell_holds(struct guest *guest)
+{
+	enum hello_cpufreq state = guest_cpufreq_state(guest);
+	unsigned held[CPUFREQ_HOLDS] = {};
+
+	for (unsigned i = 0; i < cpufreq_count(guest->cpufreq); i++)
+		held[cpufreq_policy(guest->cpufreq, i)->hold]++;
+	if (state == guest->state && memcmp(held, guest->held, sizeof(held)) == 0)
+		return;
+	guest->state = state;
+	memcpy(guest->held, held, sizeof(held));
+	guest_bus_news(guest->bus, GUEST_NEWS_CPUFREQ);
+}
+
 void guest_cpufreq_govern(struct guest *guest, uint64_t now_usec)
 {
 	governor_check(&guest->governor, now_usec);
@@ -223,6 +238,7 @@ void guest_cpufreq_govern(struct guest *guest, uint64_t now_usec)
 	}
 	for (unsigned i = 0; i < cpufreq_count(guest->cpufreq); i++)
 		govern_policy(guest, i, now_usec);
+	tell_holds(guest);
 }
 
 void guest_cpufreq_feed(struct guest *guest, const struct message_feedback *feedback,

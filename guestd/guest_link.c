@@ -31,6 +31,7 @@ static bool take_link(struct guest *guest, enum link link, const char *text)
 		return false;
 	guest->link = link;
 	snprintf(guest->link_text, sizeof(guest->link_text), "%s", text);
+	guest_bus_news(guest->bus, GUEST_NEWS_CONNECTION);
 	sd_notifyf(false, "STATUS=%s", text);
 	return true;
 }
@@ -206,6 +207,7 @@ static bool take_frame(struct guest *guest, const struct frame *frame, uint64_t 
 		start_streaming(guest, now_usec);
 		return uplink_state(guest->uplink) == UPLINK_UP;
 	case DIALOG_FEEDBACK:
+		guest->feedbacks++;
 		guest_cpufreq_feed(guest, &guest->dialog->message.feedback, now_usec);
 		return true;
 	case DIALOG_BYE:
@@ -347,6 +349,7 @@ static int send_report(struct guest *guest, uint64_t stamp_usec, uint64_t now_us
 		guest->psi_read_usec = now_usec;
 		report.psi_fields = counters_proc_read_psi(guest->proc, report.psi_usec);
 	}
+	guest->reports++;
 	return send_frame(guest, report_put(space, REPORT_FRAME_MAX, &report, guest->records));
 }
 

@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "guestd/backoff.h"
+#include "guestd/bus.h"
 #include "guestd/counters_proc.h"
 #include "guestd/cpufreq.h"
 #include "guestd/dialog.h"
@@ -18,6 +19,7 @@ struct guest {
 	struct guest_config config;
 	struct config_outcome reload; /* what came of the last one */
 	sd_event *event;
+	struct guest_bus *bus; /* NULL: nobody asked for one */
 
 	/* guest.c: the tick */
 	sd_event_source *tick_source, *signal_source[3];
@@ -42,6 +44,7 @@ struct guest {
 	bool hello_sent;
 	uint64_t streaming_usec; /* since when */
 	uint64_t psi_read_usec;	 /* PSI went out last */
+	uint64_t reports, feedbacks; /* sent and received in all connections */
 	enum link link;		 /* what the log says of it, and how */
 	char link_text[512];
 	struct ratelimit link_limit;
@@ -55,7 +58,9 @@ struct guest {
 
 	/* guest_cpufreq.c */
 	struct cpufreq *cpufreq;
-	bool cpufreq_off; /* an earlier run's settings couldn't be given back */
+	bool cpufreq_off;	      /* an earlier run's settings couldn't be given back */
+	unsigned held[CPUFREQ_HOLDS]; /* policies, as the bus was told */
+	enum hello_cpufreq state;     /* likewise */
 	struct governor governor;
 	uint64_t refreshed_usec; /* the policies' limits */
 	uint64_t taken_usec;	 /* the last try to take what is free */

@@ -24,6 +24,8 @@
 #define SYSCONFDIR "/etc"
 #endif
 
+#define SYSTEM_BUS "unix:path=/run/dbus/system_bus_socket"
+
 struct arguments {
 	const char *config_path, *root;
 	bool dry_run, restore, check_config, dump_config, done;
@@ -140,11 +142,13 @@ DEFINE_CLEANUP(struct guest *, guest_free)
 
 static int run(const struct arguments *arguments, int root_fd)
 {
+	const char *bus_address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
 	const struct guest_options options = {
 		.root_fd = root_fd,
 		.config_path = arguments->config_path,
 		.dry_run = arguments->dry_run,
 		.open = uplink_open_vsock,
+		.bus_address = bus_address ? bus_address : SYSTEM_BUS,
 		.follows_cpufreq = identity_follows_cpufreq(),
 	};
 	_cleanup_(guest_freep) struct guest *guest = NULL;
