@@ -59,6 +59,9 @@ static bool mend_number(enum config_type type, const char *value, char *mended, 
 	uint64_t number;
 	size_t n = 0;
 
+	/* 0.5 for 50%, or for 0.5%? */
+	if (type == CONFIG_PERCENT && !strchr(value, '%') && strchr(value, '.'))
+		return false;
 	for (; *value; value++) {
 		if (n + 4 >= size)
 			return false;

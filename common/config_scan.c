@@ -97,7 +97,7 @@ static const char *problem_of_quoted(const char *value, size_t n)
 	size_t rest;
 
 	if (!end)
-		return "the closing quote is missing";
+		return "the closing quote is missing: put it behind the value";
 	rest = n - (size_t)(end + 1 - value);
 	end = strip(end + 1, &rest);
 	if (rest > 0 && *end != '#' && *end != ';')

@@ -233,7 +233,8 @@ static void test_bad_files(_unused_ void **state)
 					 "min): write something like 20ms or 1.5s\n"},
 		{"[one]\nspan = 2min\n", "2 E span: 2min is out of range: use 1ms to 60s\n"},
 		{"[one]\nspan = 999us\n", "2 E span: 999us is out of range: use 1ms to 60s\n"},
-		{"[one]\nshare = 0.5\n", "2 E share: '0.5' is not a percentage: write 0.5%\n"},
+		{"[one]\nshare = 0.5\n",
+		 "2 E share: '0.5' is not a percentage: write something like 50%\n"},
 		{"[one]\nshare = half\n",
 		 "2 E share: 'half' is not a percentage: write something like 50%\n"},
 		{"[one]\nshare = 101%\n", "2 E share: 101% is out of range: use 0% to 100%\n"},
@@ -269,7 +270,8 @@ static void test_bad_files(_unused_ void **state)
 		{"count = 3\n[one]\n", "1 E count: it stands above the first section: put it below "
 				       "[host] or [guest]\n"},
 		{"[one]\n = 3\n", "2 E the key is missing before the '=': write key = value\n"},
-		{"[one]\nname = \"a\n", "2 E name: the closing quote is missing\n"},
+		{"[one]\nname = \"a\n",
+		 "2 E name: the closing quote is missing: put it behind the value\n"},
 		{"[one]\nname = 'a' b\n", "2 E name: text stands behind the closing quote: put all "
 					  "of the value into the quotes\n"},
 		{"[one]\nname = a#b\n", "2 E name: '#' and ';' begin a comment: put a space before "

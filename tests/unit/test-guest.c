@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* guestd/guest*.c: the whole daemon below a fake root, with a host on a socketpair. No vsock. */
-#include "tests/unit/test.h"
+#include "tests/unit/bad-config.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -17,6 +17,7 @@
 #define PATIENCE (20 * USEC_PER_SEC) /* until something that must happen has failed to */
 
 static char *dir;
+static char config_path[512]; /* of the configuration: a test may change it while the guest runs */
 static int root_fd, host_fd;
 static int open_result;
 static unsigned n_opens;
@@ -112,16 +113,15 @@ static int teardown(_unused_ void **state)
 
 static void start(bool follows_cpufreq)
 {
-	static char path[512];
 	const struct guest_options options = {.root_fd = root_fd,
-					      .config_path = path,
+					      .config_path = config_path,
 					      .dry_run = dry_run,
 					      .open = open_pair,
 					      .follows_cpufreq = follows_cpufreq};
 	struct guest_config config;
 
-	snprintf(path, sizeof(path), "%s/vmfreq.conf", dir);
-	assert_int_equal(config_load(path, &guest_config_table, &config, NULL, NULL, NULL),
+	snprintf(config_path, sizeof(config_path), "%s/vmfreq.conf", dir);
+	assert_int_equal(config_load(config_path, &guest_config_table, &config, NULL, NULL, NULL),
 			 0);
 	assert_int_equal(guest_new(&options, &config, &guest), 0);
 }
@@ -516,6 +516,36 @@ static void test_reload(_unused_ void **state)
 	assert_int_equal(message.bye.code, BYE_SHUTDOWN);
 }
 
+/* Each of the wrong configurations leaves the running one as it is, and the guest at work. */
+static void test_bad_reloads(_unused_ void **state)
+{
+	_cleanup_free_ struct bad_config *bad = NULL;
+	size_t n = bad_config_read(&bad);
+	struct guest_config before;
+	unsigned refused = 0;
+
+	start_streaming(false);
+	memcpy(&before, guest_running_config(guest), sizeof(before));
+	for (size_t i = 0; i < n; i++) {
+		if (!bad_config_is_for(&bad[i], "guest"))
+			continue;
+		strcpy(config_path, bad[i].path);
+		EXPECT(guest_reload(guest) < 0, "%s is taken", bad[i].name);
+		EXPECT(*guest_config_error(guest) == '/', "%s: %s", bad[i].name,
+		       guest_config_error(guest));
+		EXPECT(memcmp(&before, guest_running_config(guest), sizeof(before)) == 0, "%s",
+		       bad[i].name);
+		turn();
+		while (take_frame())
+			EXPECT(frame.type == MESSAGE_REPORT, "%s has changed something",
+			       bad[i].name);
+		refused++;
+	}
+	assert_true(refused >= 30);
+	expect(MESSAGE_REPORT);
+	assert_int_equal(message.report.lease_msec, 300);
+}
+
 static void test_no_stat(_unused_ void **state)
 {
 	const struct guest_options options = {.root_fd = root_fd, .open = open_pair};
@@ -563,6 +593,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hostile_host, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hotplug, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bad_reloads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_stat, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_samples, setup, teardown),
 	};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* hostd's whole way, from a guest's bytes to the files of its vCPUs' cgroups and back: the real host.c
  * on a real event loop, over a socketpair with an injected CID, below a made-up root. */
-#include "tests/unit/test.h"
+#include "tests/unit/bad-config.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -20,7 +20,8 @@
 #define PORT  700U
 
 struct fixture {
-	char *root, *limits, *ledger, *config_path;
+	char *root, *limits, *ledger;
+	char config_path[512]; /* a test may change it while the host runs */
 	sd_event *event;
 	struct host_config config;
 	struct host *host;
@@ -147,7 +148,7 @@ static int setup(void **state)
 	f->root = test_make_dir();
 	assert_true(asprintf(&f->ledger, "%s/ledger", f->root) > 0);
 	assert_true(asprintf(&f->limits, "%s/limits", f->root) > 0);
-	assert_true(asprintf(&f->config_path, "%s/vmfreq.conf", f->root) > 0);
+	snprintf(f->config_path, sizeof(f->config_path), "%s/vmfreq.conf", f->root);
 	assert_true(sd_event_new(&f->event) >= 0);
 	write_host(f->root);
 	config_defaults(host_config_keys, host_config_n_keys, &f->config);
@@ -174,7 +175,6 @@ static int teardown(void **state)
 	test_remove_dir(f->root);
 	free(f->ledger);
 	free(f->limits);
-	free(f->config_path);
 	free(f);
 	return 0;
 }
@@ -553,6 +553,37 @@ static void test_reload(void **state)
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "50.00");
 }
 
+/* Each of the wrong configurations leaves the running one as it is, and the host at work. */
+static void test_bad_reloads(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ struct bad_config *bad = NULL;
+	size_t n = bad_config_read(&bad);
+	struct host_config before;
+	unsigned refused = 0;
+
+	log_set_level(LOG_EMERG);
+	start_host(f, false);
+	call_from(f, CID, PORT);
+	send_hello(f);
+	memcpy(&before, host_running_config(f->host), sizeof(before));
+	for (size_t i = 0; i < n; i++) {
+		if (!bad_config_is_for(&bad[i], "host"))
+			continue;
+		strcpy(f->config_path, bad[i].path);
+		EXPECT(host_reload(f->host) < 0, "%s is taken", bad[i].name);
+		EXPECT(strncmp(host_config_error(f->host), "/", 1) == 0 &&
+			       strchr(host_config_error(f->host), '\n') == NULL,
+		       "%s: %s", bad[i].name, host_config_error(f->host));
+		EXPECT(memcmp(&before, host_running_config(f->host), sizeof(before)) == 0, "%s",
+		       bad[i].name);
+		send_report(f, 0, refused % 2 ? 0 : 900, 60000);
+		wait_for_file(f, VCPU "1/cpu.uclamp.min", refused++ % 2 ? "0.00" : "max");
+	}
+	assert_true(refused >= 40);
+	log_set_level(LOG_INFO);
+}
+
 /* What takes effect at the next start stays as it is in the running configuration. */
 static void test_reload_at_start(void **state)
 {
@@ -861,6 +892,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_silence_is_said_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failing_write_is_said_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_journald_is_stopped, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bad_reloads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reload_at_start, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 	};
