@@ -7,7 +7,6 @@
 
 #include <signal.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 
 #include "common/macro.h"
@@ -154,6 +153,8 @@ void guest_tick(struct guest *guest)
 	if (r >= 0)
 		guest_link_report(guest, guest->counters->stamp_nsec / NSEC_PER_USEC, now_usec);
 	schedule(guest);
+	if (r >= 0 && guest_link_is_tended(guest))
+		watchdog_feed(&guest->watchdog, now_usec);
 }
 
 static int on_tick(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
@@ -171,7 +172,7 @@ static void on_complaint(void *userdata, bool is_error, const char *file, unsign
 	config_outcome_add(&guest->reload, is_error, file, line, message);
 }
 
-int guest_reload(struct guest *guest)
+static int reload(struct guest *guest)
 {
 	struct guest_config old = guest->config;
 	int r;
@@ -199,6 +200,16 @@ int guest_reload(struct guest *guest)
 	return 0;
 }
 
+int guest_reload(struct guest *guest)
+{
+	int r;
+
+	notify_reloading();
+	r = reload(guest);
+	notify_ready();
+	return r;
+}
+
 static int on_hangup(_unused_ sd_event_source *source, _unused_ const struct signalfd_siginfo *info,
 		     void *userdata)
 {
@@ -211,7 +222,7 @@ static int on_terminate(_unused_ sd_event_source *source,
 {
 	struct guest *guest = userdata;
 
-	sd_notify(false, "STOPPING=1");
+	notify_stopping();
 	return sd_event_exit(guest->event, 0);
 }
 
@@ -247,6 +258,7 @@ static int allocate(struct guest *guest)
 	guest->records = calloc(PROTO_CPUS_MAX, sizeof(*guest->records));
 	if (!guest->estimator || !guest->reporter || !guest->counters || !guest->records)
 		return -ENOMEM;
+	watchdog_init(&guest->watchdog);
 	configure(guest);
 	return 0;
 }
@@ -271,8 +283,6 @@ static int start(struct guest *guest)
 		r = sd_event_new(&guest->event);
 	if (r >= 0)
 		r = add_signals(guest);
-	if (r >= 0)
-		r = sd_event_set_watchdog(guest->event, true);
 	if (r >= 0)
 		r = guest_link_init(guest);
 	if (r >= 0)

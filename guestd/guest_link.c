@@ -24,6 +24,14 @@ bool guest_link_is_streaming(const struct guest *guest)
 	return guest->dialog->streaming;
 }
 
+bool guest_link_is_tended(const struct guest *guest)
+{
+	sd_event_source *source =
+		uplink_state(guest->uplink) == UPLINK_DOWN ? guest->retry_source : guest->io_source;
+
+	return source && sd_event_source_get_enabled(source, NULL) > 0;
+}
+
 /* Whether it is news that the connection is so; then it is the STATUS, too. */
 static bool take_link(struct guest *guest, enum link link, const char *text)
 {

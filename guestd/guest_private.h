@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/log.h"
+#include "common/notify.h"
 #include "guestd/backoff.h"
 #include "guestd/bus.h"
 #include "guestd/counters_proc.h"
@@ -27,6 +28,7 @@ struct guest {
 	struct estimator *estimator;
 	struct reporter *reporter;
 	struct cpumask cpus;	/* of the last sample */
+	struct watchdog watchdog;
 	unsigned quiet_samples; /* since the last active one */
 	uint64_t cost_nsec;	/* our own CPU time per sample, smoothed */
 	uint64_t self_run_nsec; /* at the last sample */
@@ -77,6 +79,9 @@ void guest_tick(struct guest *guest);
 int guest_link_init(struct guest *guest);
 void guest_link_done(struct guest *guest);
 bool guest_link_is_streaming(const struct guest *guest);
+
+/* Whether something will happen to the connection: an event on it, or the next try. */
+bool guest_link_is_tended(const struct guest *guest);
 
 /* Looks at the deadlines. */
 void guest_link_check(struct guest *guest, uint64_t now_usec);

@@ -3,12 +3,12 @@
 #include <getopt.h>
 #include <string.h>
 #include <sysexits.h>
-#include <systemd/sd-daemon.h>
 
 #include "common/config_cli.h"
 #include "common/journal.h"
 #include "common/log.h"
 #include "common/macro.h"
+#include "common/notify.h"
 #include "common/rootfs.h"
 #include "guestd/cpufreq.h"
 #include "guestd/guest.h"
@@ -25,6 +25,10 @@
 #endif
 
 #define SYSTEM_BUS "unix:path=/run/dbus/system_bus_socket"
+/* Also where the machine is no guest at all. */
+#define NO_VSOCK                                                                                   \
+	"this machine has no vsock device, so there is no host to report to: give its domain "     \
+	"<vsock model='virtio'><cid auto='yes'/></vsock>"
 
 struct arguments {
 	const char *config_path, *root;
@@ -45,8 +49,9 @@ static void help(void)
 	       "      --log-level=LEVEL  error, warning, notice, info (the default) or debug\n"
 	       "  -h, --help             print this help and exit\n"
 	       "  -V, --version          print the version and exit\n\n"
-	       "Exit codes: 0 done, 1 failed, 64 the command line is wrong, 78 the configuration\n"
-	       "is wrong. See vmfreq-guestd(8), vmfreq.conf(5).\n");
+	       "Exit codes: 0 done, 1 failed, 64 the command line is wrong, 69 nothing to do on "
+	       "this\n"
+	       "machine, 78 the configuration is wrong. See vmfreq-guestd(8), vmfreq.conf(5).\n");
 }
 
 static int set_log_level(const char *name)
@@ -157,9 +162,14 @@ static int run(const struct arguments *arguments, int root_fd)
 	if (config_load(arguments->config_path, &guest_config_table, &config, NULL, log_complaint,
 			NULL) < 0)
 		return EX_CONFIG;
+	if (!uplink_is_possible(root_fd)) {
+		log_notice(NO_VSOCK);
+		notify_unavailable(NO_VSOCK);
+		return EX_UNAVAILABLE;
+	}
 	if (guest_new(&options, &config, &guest) < 0)
 		return EXIT_FAILURE;
-	sd_notify(false, "READY=1");
+	notify_ready();
 	return sd_event_loop(guest_event(guest)) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -2,6 +2,7 @@
 /* A door: the connection to the host, non-blocking, on whatever descriptor it is given. */
 #include "guestd/uplink.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -66,6 +67,12 @@ int uplink_open_vsock(_unused_ void *userdata, uint32_t cid, uint32_t port)
 	    errno != EINPROGRESS)
 		return -errno;
 	return TAKE_FD(fd);
+}
+
+bool uplink_is_possible(int root_fd)
+{
+	/* /dev/vsock by another name, for in our sandbox /dev has none of the machine's devices. */
+	return faccessat(root_fd, "sys/class/misc/vsock", F_OK, 0) == 0;
 }
 
 struct uplink *uplink_new(uplink_open_t open, void *userdata)

@@ -23,6 +23,9 @@ struct uplink;
  */
 int uplink_open_vsock(void *userdata, uint32_t cid, uint32_t port);
 
+/* Whether this machine has a vsock device. */
+bool uplink_is_possible(int root_fd);
+
 /* NULL if there is no memory. */
 struct uplink *uplink_new(uplink_open_t open, void *userdata);
 void uplink_free(struct uplink *uplink);

@@ -159,6 +159,7 @@ int host_new(sd_event *event, const struct host_options *options, const struct h
 	host->config = *config;
 	host->listen_fd = -EBADF;
 	host->refusal_log = (struct ratelimit){.interval_usec = 30 * USEC_PER_SEC, .burst = 10};
+	watchdog_init(&host->watchdog);
 	host->env.event = event;
 	host->env.config = &host->config;
 	snprintf(host->libvirt_error, sizeof(host->libvirt_error), "not connected yet");
@@ -225,7 +226,7 @@ static int check_classes(struct host *host, const struct host_config *config)
 	return -EINVAL;
 }
 
-int host_reload(struct host *host)
+static int reload(struct host *host)
 {
 	struct host_config config;
 	char later[128];
@@ -253,6 +254,16 @@ int host_reload(struct host *host)
 	return 0;
 }
 
+int host_reload(struct host *host)
+{
+	int r;
+
+	notify_reloading();
+	r = reload(host);
+	notify_ready();
+	return r;
+}
+
 static int on_sighup(_unused_ sd_event_source *source, _unused_ const struct signalfd_siginfo *info,
 		     void *userdata)
 {
@@ -260,19 +271,39 @@ static int on_sighup(_unused_ sd_event_source *source, _unused_ const struct sig
 	return 0;
 }
 
+/* The socket of vmfreq-hostd.socket, whose queue outlives us, or one of our own. */
+static int open_listener(struct host *host)
+{
+	uint32_t port = (uint32_t)host->config.port;
+	int fd = listener_take(&port);
+
+	if (fd == -ENOENT) {
+		fd = listener_open(port);
+		if (fd < 0)
+			log_event(LOG_ERR, EVENT_START_FAILED,
+				  LOG_FIELDS(.reason = "it can't listen on vsock"),
+				  "can't listen on vsock port %" PRIu32 ": %s", port,
+				  strerror(-fd));
+	} else if (fd < 0)
+		log_event(LOG_ERR, EVENT_START_FAILED,
+			  LOG_FIELDS(.reason = "systemd's socket is a wrong one"),
+			  "systemd's socket is not one vsock socket that listens: look at "
+			  "vmfreq-hostd.socket");
+	else if (port != host->config.port)
+		log_warning("listening on vsock port %" PRIu32
+			    ", as vmfreq-hostd.socket says, not on port = %" PRIu64
+			    " of the configuration: change both, or mask the socket",
+			    port, host->config.port);
+	return fd;
+}
+
 static int start_listening(struct host *host)
 {
 	int r;
 
-	host->listen_fd = listener_open((uint32_t)host->config.port);
-	if (host->listen_fd < 0) {
-		log_event(LOG_ERR, EVENT_START_FAILED,
-			  LOG_FIELDS(.reason = "it can't listen on vsock"),
-			  "can't listen on vsock port %" PRIu64 ": %s%s", host->config.port,
-			  strerror(-host->listen_fd),
-			  host->listen_fd == -EADDRINUSE ? "" : " (try: modprobe vhost_vsock)");
+	host->listen_fd = open_listener(host);
+	if (host->listen_fd < 0)
 		return host->listen_fd;
-	}
 	r = sd_event_add_io(host->event, &host->listen_source, host->listen_fd, EPOLLIN,
 			    host_on_listen, host);
 	/* Who calls before the first inventory waits in the queue: nobody is refused for our haste.

@@ -217,8 +217,11 @@ void host_verify(struct host *host)
 int host_on_verify(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct host *host = userdata;
+	uint64_t now_usec = usec;
 
 	host_verify(host);
-	sd_event_source_set_time(source, usec + VERIFY_USEC);
+	sd_event_now(host->event, CLOCK_MONOTONIC, &now_usec);
+	watchdog_feed(&host->watchdog, now_usec);
+	sd_event_source_set_time(source, now_usec + VERIFY_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

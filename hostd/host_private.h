@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/log.h"
+#include "common/notify.h"
 #include "hostd/bus.h"
 #include "hostd/host.h"
 #include "hostd/limits_file.h"
@@ -25,6 +26,7 @@ struct host {
 	size_t n_callers;
 	struct host_counts counts;
 	struct ratelimit refusal_log; /* of callers that are of no domain */
+	struct watchdog watchdog;
 
 	int listen_fd;
 	struct virt *virt;

@@ -2,8 +2,11 @@
 /* The vsock socket that guests connect to. A door. */
 #include "hostd/listener.h"
 
-#include <sys/socket.h>
+#include <fcntl.h>
 #include <linux/vm_sockets.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "common/macro.h"
 
@@ -14,8 +17,7 @@ int listener_open(uint32_t port)
 		.svm_port = port,
 		.svm_cid = VMADDR_CID_ANY,
 	};
-	_cleanup_close_ int fd =
-		socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_close_ int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
@@ -23,6 +25,31 @@ int listener_open(uint32_t port)
 	    listen(fd, SOMAXCONN) < 0)
 		return -errno;
 	return TAKE_FD(fd);
+}
+
+int listener_take(uint32_t *ret_port)
+{
+	struct sockaddr_vm address = {};
+	socklen_t size = sizeof(address);
+	int n = sd_listen_fds(true), flags;
+
+	if (n <= 0)
+		return n < 0 ? n : -ENOENT;
+	if (n > 1 || sd_is_socket(SD_LISTEN_FDS_START, AF_VSOCK, SOCK_STREAM, true) <= 0)
+		return -EPROTOTYPE;
+	flags = fcntl(SD_LISTEN_FDS_START, F_GETFL);
+	if (flags < 0 || fcntl(SD_LISTEN_FDS_START, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    getsockname(SD_LISTEN_FDS_START, (struct sockaddr *)&address, &size) < 0)
+		return -errno;
+	*ret_port = address.svm_port;
+	return SD_LISTEN_FDS_START;
+}
+
+bool listener_is_possible(int root_fd)
+{
+	/* Not /dev/vhost-vsock, which is there before the module is, and isn't there in our
+	 * sandbox. */
+	return faccessat(root_fd, "sys/class/misc/vhost-vsock", F_OK, 0) == 0;
 }
 
 int listener_accept(int fd, uint32_t *ret_cid, uint32_t *ret_port)

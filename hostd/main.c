@@ -5,19 +5,22 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
-#include <systemd/sd-daemon.h>
 
 #include "common/config_cli.h"
 #include "common/journal.h"
 #include "common/log.h"
 #include "common/macro.h"
+#include "common/notify.h"
 #include "common/rootfs.h"
 #include "config.h"
 #include "hostd/host.h"
+#include "hostd/listener.h"
 
-#define STATE_DIR   "/run/vmfreq"
-#define LEDGER_PATH STATE_DIR "/ledger"
-#define LIMITS_PATH STATE_DIR "/limits"
+#define STATE_DIR "/run/vmfreq"
+
+#define NO_VHOST_VSOCK                                                                             \
+	"this machine's VMs can't have a vsock device, so there is nobody to listen to: "          \
+	"vhost_vsock isn't loaded (modprobe vhost_vsock)"
 
 struct options {
 	struct host_options host;
@@ -35,11 +38,14 @@ static void help(void)
 	       "      --restore          put back what a crashed run left changed, and exit\n"
 	       "      --check-config     say what is wrong with the configuration, and exit\n"
 	       "      --dump-config      print the configuration with its sources, and exit\n"
+	       "      --root=DIR         look for /proc, /sys and /run below DIR, for tests\n"
 	       "      --log-level=LEVEL  error, warning, notice, info (the default) or debug\n"
 	       "  -h, --help             print this help and exit\n"
 	       "  -V, --version          print the version and exit\n\n"
-	       "Exit codes: 0 done, 1 failed, 64 the command line is wrong, 78 the configuration\n"
-	       "is wrong. See vmfreq-hostd(8), vmfreq.conf(5).\n");
+	       "Exit codes: 0 done, 1 failed, 64 the command line is wrong, 69 nothing to do on "
+	       "this\n"
+	       "machine, 78 the configuration, or the socket that systemd gave, is wrong. See "
+	       "vmfreq-hostd(8), vmfreq.conf(5).\n");
 }
 
 /* -1 to go on, or the exit code. */
@@ -48,6 +54,7 @@ static int parse_options(int argc, char *argv[], struct options *options)
 	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
 					      {"dry-run", no_argument, NULL, 'n'},
 					      {"restore", no_argument, NULL, 'r'},
+					      {"root", required_argument, NULL, 'R'},
 					      {"check-config", no_argument, NULL, 'C'},
 					      {"dump-config", no_argument, NULL, 'D'},
 					      {"log-level", required_argument, NULL, 'l'},
@@ -72,6 +79,9 @@ static int parse_options(int argc, char *argv[], struct options *options)
 			break;
 		case 'D':
 			options->dump_config = true;
+			break;
+		case 'R':
+			options->host.root = optarg;
 			break;
 		case 'l':
 			level = log_parse_level(optarg);
@@ -133,28 +143,74 @@ static int run(const struct options *options, const struct host_config *config)
 	if (r >= 0)
 		r = sd_event_add_signal(event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
 	if (r >= 0)
-		r = sd_event_set_watchdog(event, true);
-	if (r >= 0)
 		r = host_new(event, &options->host, config, &host);
 	if (r >= 0)
 		r = host_start(host);
 	if (r >= 0) {
-		sd_notify(0, "READY=1");
+		notify_ready();
 		r = sd_event_loop(event);
-		sd_notify(0, "STOPPING=1");
+		notify_stopping();
 	}
 	if (host)
 		stopped = host_free(host);
 	sd_event_unref(event);
+	if (r == -EPROTOTYPE)
+		return EX_CONFIG;
 	return r < 0 || stopped < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* What is kept while this boot lasts. */
+struct state {
+	char *dir, *ledger, *limits;
+};
+
+static void state_done(struct state *state)
+{
+	free(state->dir);
+	free(state->ledger);
+	free(state->limits);
+}
+
+/* Names it, and makes its directory for a run that changes something. */
+static int state_init(struct state *state, struct options *options)
+{
+	const char *root = strcmp(options->host.root, "/") == 0 ? "" : options->host.root;
+	int r;
+
+	if (asprintf(&state->dir, "%s" STATE_DIR, root) < 0 ||
+	    asprintf(&state->ledger, "%s/ledger", state->dir) < 0 ||
+	    asprintf(&state->limits, "%s/limits", state->dir) < 0) {
+		log_error("no memory");
+		return -ENOMEM;
+	}
+	options->host.ledger_path = state->ledger;
+	options->host.limits_path = state->limits;
+	if (options->restore || options->host.dry_run || mkdir(state->dir, 0755) == 0 ||
+	    errno == EEXIST)
+		return 0;
+	r = -errno;
+	log_event(LOG_ERR, EVENT_START_FAILED,
+		  LOG_FIELDS(.reason = "the directory for its state can't be made"),
+		  "%s can't be made: %s", state->dir, strerror(-r));
+	return r;
+}
+
+/* Whether this machine can have guests that report; says so if not. */
+static bool has_vsock(const struct options *options)
+{
+	_cleanup_close_ int root_fd = rootfs_open(options->host.root);
+
+	if (root_fd >= 0 && listener_is_possible(root_fd))
+		return true;
+	log_notice(NO_VHOST_VSOCK);
+	notify_unavailable(NO_VHOST_VSOCK);
+	return false;
 }
 
 int main(int argc, char *argv[])
 {
-	struct options options = {.host = {.root = "/",
-					   .ledger_path = LEDGER_PATH,
-					   .limits_path = LIMITS_PATH,
-					   .config_path = SYSCONFDIR "/vmfreq.conf"}};
+	_cleanup_(state_done) struct state state = {};
+	struct options options = {.host = {.root = "/", .config_path = SYSCONFDIR "/vmfreq.conf"}};
 	struct host_config config;
 	int r = parse_options(argc, argv, &options);
 
@@ -166,15 +222,13 @@ int main(int argc, char *argv[])
 	if (options.dump_config)
 		return config_cli_dump(options.host.config_path, &host_config_table);
 	if (options.restore)
-		return restore(&options);
+		return state_init(&state, &options) < 0 ? EXIT_FAILURE : restore(&options);
 	if (config_load(options.host.config_path, &host_config_table, &config, NULL, log_complaint,
 			NULL) < 0)
 		return EX_CONFIG;
-	if (!options.host.dry_run && mkdir(STATE_DIR, 0755) < 0 && errno != EEXIST) {
-		log_event(LOG_ERR, EVENT_START_FAILED,
-			  LOG_FIELDS(.reason = STATE_DIR " can't be made"), "%s can't be made: %s",
-			  STATE_DIR, strerror(errno));
+	if (!has_vsock(&options))
+		return EX_UNAVAILABLE;
+	if (state_init(&state, &options) < 0)
 		return EXIT_FAILURE;
-	}
 	return run(&options, &config);
 }

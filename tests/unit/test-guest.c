@@ -12,6 +12,7 @@
 #include "guestd/cpufreq.h"
 #include "guestd/guest.h"
 #include "proto/message.h"
+#include "tests/unit/test_systemd.h"
 
 #define FOLDER	 "sys/devices/system/cpu/cpufreq/policy0/"
 #define PATIENCE (20 * USEC_PER_SEC) /* until something that must happen has failed to */
@@ -576,6 +577,28 @@ static void test_bad_samples(_unused_ void **state)
 	expect(MESSAGE_REPORT);
 }
 
+/* The watchdog hears of samples, not of a loop that turns: with none it is fed no more. */
+static void test_watchdog(_unused_ void **state)
+{
+	struct systemd *systemd = systemd_new(8 * USEC_PER_MSEC);
+	uint64_t end = now_usec() + PATIENCE;
+
+	start_streaming(false);
+	while (systemd_count(systemd, "WATCHDOG=1") == 0 && now_usec() < end)
+		turn();
+	assert_true(now_usec() < end);
+	test_write(dir, "proc/stat", "nonsense\n");
+	turn_for(50 * USEC_PER_MSEC);
+	systemd_count(systemd, "WATCHDOG=1");
+	turn_for(200 * USEC_PER_MSEC);
+	assert_int_equal(systemd_count(systemd, "WATCHDOG=1"), 0);
+	write_stat(2, 1000);
+	while (systemd_count(systemd, "WATCHDOG=1") == 0 && now_usec() < end)
+		turn();
+	assert_true(now_usec() < end);
+	systemd_free(systemd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -596,6 +619,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bad_reloads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_stat, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_samples, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_watchdog, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

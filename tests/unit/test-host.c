@@ -8,9 +8,10 @@
 #include <sys/wait.h>
 
 #include "common/log.h"
-#include "hostd/host.h"
+#include "hostd/host_private.h"
 #include "hostd/status.h"
 #include "proto/message.h"
+#include "tests/unit/test_systemd.h"
 
 #define SLICE "sys/fs/cgroup/machine.slice"
 #define SCOPE SLICE "/machine-qemu\\x2d7\\x2dg.scope"
@@ -329,6 +330,28 @@ static void test_load_on_one_vcpu(void **state)
 	host_free(TAKE_PTR(f->host));
 	assert_as_before(f);
 	assert_int_not_equal(access(f->ledger, F_OK), 0);
+}
+
+/* The watchdog hears of the verify pass over all domains, not of a loop that turns and guests that
+ * talk. libvirt's thread, which isn't even there in this test, has no say in it. */
+static void test_watchdog(void **state)
+{
+	struct fixture *f = *state;
+	struct systemd *systemd = systemd_new(USEC_PER_SEC);
+	sd_event_source *timer = NULL;
+
+	start_host(f, false);
+	call_from(f, CID, PORT);
+	send_hello(f);
+	send_report(f, 0, 900, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+	assert_int_equal(systemd_count(systemd, "WATCHDOG=1"), 0);
+	assert_true(sd_event_add_time(f->event, &timer, CLOCK_MONOTONIC, 1, 1, host_on_verify,
+				      f->host) >= 0);
+	settle(f);
+	assert_int_equal(systemd_count(systemd, "WATCHDOG=1"), 1);
+	sd_event_source_disable_unref(timer);
+	systemd_free(systemd);
 }
 
 static void test_dry_run_changes_nothing(void **state)
@@ -874,6 +897,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_load_on_one_vcpu, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_watchdog, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dry_run_changes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lease_runs_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_connection_ends, setup, teardown),

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "common/rootfs.h"
 #include "guestd/uplink.h"
 #include "proto/message.h"
 
@@ -189,6 +190,18 @@ static void test_slow_host(_unused_ void **state)
 	assert_non_null(uplink_space(uplink, FRAME_MAX));
 }
 
+static void test_possible(_unused_ void **state)
+{
+	char *dir = test_make_dir();
+	int root_fd = rootfs_open(dir);
+
+	assert_false(uplink_is_possible(root_fd));
+	test_write(dir, "sys/class/misc/vsock/dev", "10:122\n");
+	assert_true(uplink_is_possible(root_fd));
+	close(root_fd);
+	test_remove_dir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +211,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_garbage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_host_leaves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow_host, setup, teardown),
+		cmocka_unit_test(test_possible),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

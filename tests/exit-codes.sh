@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The daemons' exit codes, as their man pages have them, from the programs themselves. None of these
+# runs comes as far as a vsock socket. `make check` runs it in the build directory.
+set -u
+export LC_ALL=C
+
+builddir=$(cd "${builddir:-.}" && pwd)
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+root=$scratch/root # a machine with no vsock, and no cpufreq
+mkdir -p "$root/run" "$root/proc/sys/kernel/random"
+echo 00112233-4455-6677-8899-aabbccddeeff > "$root/proc/sys/kernel/random/boot_id"
+echo '[host]' > "$scratch/good.conf"
+echo 'nonsense' > "$scratch/bad.conf"
+failed=0 n=0
+unset NOTIFY_SOCKET LISTEN_FDS LISTEN_PID
+
+# expect CODE PATTERN COMMAND...: it ends with that code and says that
+expect() {
+	local code=$1 pattern=$2 got=0
+	shift 2
+	n=$((n + 1))
+	timeout 20 "$@" > "$scratch/out" 2>&1 < /dev/null || got=$?
+	if [ $got -ne "$code" ]; then
+		echo "FAIL: '$*' ended with $got, not with $code:"
+		cat "$scratch/out"
+		failed=1
+	elif [ -n "$pattern" ] && ! grep -q -e "$pattern" "$scratch/out"; then
+		echo "FAIL: '$*' doesn't say '$pattern':"
+		cat "$scratch/out"
+		failed=1
+	fi
+}
+
+for name in guestd hostd; do
+	daemon=$builddir/vmfreq-$name
+	expect 0 '69' "$daemon" --help
+	expect 0 "vmfreq-$name [0-9]" "$daemon" --version
+	expect 0 '' "$daemon" --restore --root="$root"
+	expect 1 'No such file' "$daemon" --restore --root="$scratch/missing"
+	expect 64 'nonsense' "$daemon" --nonsense
+	expect 64 'one word too many' "$daemon" nonsense
+	expect 64 'no log level' "$daemon" --log-level=nonsense
+	# A wrong configuration is said first: it would be wrong on any machine.
+	expect 78 'bad.conf' "$daemon" --root="$root" --config="$scratch/bad.conf"
+	expect 69 "<vsock model='virtio'>\|modprobe vhost_vsock" \
+		"$daemon" --root="$root" --config="$scratch/good.conf"
+done
+
+# hostd opens no socket where systemd hands it one: here a file, which is none.
+mkdir -p "$root/sys/class/misc/vhost-vsock" "$root/sys/devices/system/cpu"
+echo 0-1 | tee "$root/sys/devices/system/cpu/online" > "$root/sys/devices/system/cpu/possible"
+echo 7.3.1-test > "$root/proc/sys/kernel/osrelease"
+# shellcheck disable=SC2016 # for that shell
+expect 78 'not one vsock socket' bash -c 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3< /dev/null' bash \
+	"$builddir/vmfreq-hostd" --dry-run --root="$root" --config="$scratch/good.conf"
+
+[ $failed -eq 0 ] && echo "PASS: $n runs ended as documented"
+exit $failed
