@@ -42,10 +42,9 @@ static void help(void)
 	       "      --log-level=LEVEL  error, warning, notice, info (the default) or debug\n"
 	       "  -h, --help             print this help and exit\n"
 	       "  -V, --version          print the version and exit\n\n"
-	       "Exit codes: 0 done, 1 failed, 64 the command line is wrong, 69 nothing to do on "
-	       "this\n"
-	       "machine, 78 the configuration, or the socket that systemd gave, is wrong. See "
-	       "vmfreq-hostd(8), vmfreq.conf(5).\n");
+	       "Exit codes: 0 done, 1 failed, 64 the command line is wrong, 69 nothing to do\n"
+	       "on this machine, 78 the configuration, or the socket that systemd gave, is\n"
+	       "wrong. See vmfreq-hostd(8), vmfreq.conf(5).\n");
 }
 
 /* -1 to go on, or the exit code. */

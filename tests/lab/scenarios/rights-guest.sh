@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# what: each right of guestd's unit taken away in turn makes the named check fail (SECURITY.md); with all of them it passes
+# limit: 600
+# order: 86
+
+# shellcheck source=tests/lab/rights.sh
+. "$LAB_DIR/rights.sh"
+
+DROPIN=/run/systemd/system/vmfreq-guestd.service.d/rights.conf
+
+# without LINES: guestd runs anew, by its unit with these lines of a drop-in. One trip into the guest: it is slow.
+without() {
+    guest_run "mkdir -p ${DROPIN%/*} && printf '%s\n' '[Service]' TimeoutStartSec=40 $(printf '%q ' "$@") >$DROPIN
+        systemctl stop vmfreq-guestd; systemctl daemon-reload; systemctl reset-failed vmfreq-guestd 2>/dev/null
+        systemctl start vmfreq-guestd || true"
+}
+
+# waits SECONDS COMMAND...: whether it succeeds in time
+waits() {
+    local end=$(($(now) + $1 * 1000000 * LAB_PATIENCE))
+    shift
+    until "$@"; do
+        (($(now) < end)) || return 1
+        sleep 0.5
+    done
+}
+
+# ---- the checks that tests/lab/rights names
+
+is_up() { guest_run 'systemctl is-active -q vmfreq-guestd'; }
+
+streams() { is_up && waits 10 is_streaming; }
+
+takes_cpufreq() {
+    is_up && [[ $(guest_run 'cat /sys/devices/system/cpu/cpufreq/policy0/scaling_governor') == userspace ]]
+}
+
+# shellcheck disable=SC2016 # for the guest's shell
+runs_ahead() {
+    [[ $(guest_run 'read -r -a stat </proc/$(systemctl show -P MainPID vmfreq-guestd)/stat && echo ${stat[18]}') == -5 ]]
+}
+
+scenario() {
+    guest_run 'test ! -e /proc/sys/net/vsock/child_ns_mode || echo local >/proc/sys/net/vsock/child_ns_mode'
+    loop_start
+    rights_take_away guestd
+}
+
+cleanup() {
+    guest_run "rm -f $DROPIN; systemctl daemon-reload; systemctl reset-failed vmfreq-guestd 2>/dev/null; true"
+    loop_cleanup
+}
