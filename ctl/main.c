@@ -1,97 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vmfreqctl: shows what vmfreq-hostd does. */
+/* vmfreqctl: the command line; command_*.c do the rest. */
 #include <getopt.h>
 #include <string.h>
 #include <sysexits.h>
-#include <systemd/sd-bus.h>
 
 #include "common/macro.h"
 #include "common/parse.h"
 #include "config.h"
-#include "ctl/status_text.h"
+#include "ctl/command.h"
 
-DEFINE_CLEANUP(struct json_object *, json_object_put)
-
-struct options {
-	bool json;
-	uint64_t watch_usec; /* 0: once */
+static const struct command {
+	const char *name, *arguments;
+	int n_arguments;
+	const char *help;
+	int (*run)(const struct options *options, char *const argv[]);
+} commands[] = {
+	{"status", "", 0, "the actuators in use, each domain and each vCPU", command_status},
+	{"reload", "", 0, "read the configuration again", command_reload},
+	{"limit", " DOMAIN PERCENT", 2, "its floors are at most this, until a reboot; or none",
+	 command_limit},
+	{"release", " DOMAIN", 1, "put back all of it and leave it alone, until a reboot",
+	 command_release},
+	{"resume", " DOMAIN", 1, "take a released domain up again", command_resume},
 };
 
 static void help(void)
 {
 	printf("vmfreqctl [OPTION]... COMMAND\n"
-	       "Show what vmfreq-hostd does for the VMs of this host.\n\n"
-	       "Commands:\n"
-	       "  status                 the actuators in use, each domain and each vCPU\n\n"
+	       "Show what vmfreq-hostd does for the VMs of this host, and tell it what to do.\n\n"
+	       "Commands:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		printf("  %s%-*s %s\n", commands[i].name, 22 - (int)strlen(commands[i].name),
+		       commands[i].arguments, commands[i].help);
+	printf("DOMAIN is a name or a UUID. Only status needs no privileges.\n\n"
 	       "Options:\n"
 	       "      --json             print the status as one JSON document\n"
 	       "  -w, --watch[=TIME]     print it again every TIME (1s unless told)\n"
 	       "  -h, --help             print this help and exit\n"
 	       "  -V, --version          print the version and exit\n\n"
-	       "Exit codes: 0 done, 1 vmfreq-hostd can't be asked, 64 the command line is wrong.\n"
-	       "See vmfreqctl(1).\n");
-}
-
-static int fetch_status(char **ret)
-{
-	_cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-	sd_bus_error error = SD_BUS_ERROR_NULL;
-	const char *json;
-	int r = sd_bus_open_system(&bus);
-
-	if (r < 0) {
-		fprintf(stderr, "vmfreqctl: the system bus can't be reached: %s\n", strerror(-r));
-		return r;
-	}
-	r = sd_bus_call_method(bus, "org.vmfreq.Host1", "/org/vmfreq/Host1", "org.vmfreq.Host1",
-			       "GetStatus", &error, &reply, "");
-	if (r >= 0)
-		r = sd_bus_message_read(reply, "s", &json);
-	if (r < 0) {
-		fprintf(stderr,
-			"vmfreqctl: vmfreq-hostd doesn't answer: %s\n"
-			"Is it running? Try: systemctl status vmfreq-hostd\n",
-			error.message ? error.message : strerror(-r));
-		sd_bus_error_free(&error);
-		return r;
-	}
-	*ret = strdup(json);
-	return *ret ? 0 : -ENOMEM;
-}
-
-static int print_status(const struct options *options)
-{
-	_cleanup_free_ char *json = NULL;
-	_cleanup_(json_object_putp) struct json_object *status = NULL;
-	int r = fetch_status(&json);
-
-	if (r < 0)
-		return r;
-	if (options->json) {
-		puts(json);
-		return 0;
-	}
-	status = json_tokener_parse(json);
-	r = status_text(status, stdout);
-	if (r < 0)
-		fprintf(stderr, "vmfreqctl: vmfreq-hostd answered with something else: another "
-				"version?\n");
-	return r;
-}
-
-static int run_status(const struct options *options)
-{
-	int r = print_status(options);
-
-	while (r >= 0 && options->watch_usec > 0) {
-		fflush(stdout);
-		usleep((useconds_t)options->watch_usec);
-		if (!options->json)
-			puts("");
-		r = print_status(options);
-	}
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	       "Exit codes: 0 done, 1 vmfreq-hostd can't be asked or can't do it, 64 the\n"
+	       "command line is wrong, 77 not allowed. See vmfreqctl(1).\n");
 }
 
 /* -1 to go on, or the exit code. */
@@ -131,18 +79,33 @@ static int parse_options(int argc, char *argv[], struct options *options)
 	return -1;
 }
 
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
 int main(int argc, char *argv[])
 {
 	struct options options = {};
+	const struct command *command;
 	int r = parse_options(argc, argv, &options);
 
 	if (r >= 0)
 		return r;
-	if (argc - optind != 1 || strcmp(argv[optind], "status") != 0) {
-		fprintf(stderr, "vmfreqctl: %s\nTry: vmfreqctl --help\n",
-			optind == argc ? "what? The command is 'status'"
-				       : "the only command is 'status'");
+	command = optind < argc ? find_command(argv[optind]) : NULL;
+	if (!command) {
+		fprintf(stderr, "vmfreqctl: %s%s%s\nTry: vmfreqctl --help\n",
+			optind < argc ? "there is no command '" : "what? Say a command, such as ",
+			optind < argc ? argv[optind] : "status", optind < argc ? "'" : "");
 		return EX_USAGE;
 	}
-	return run_status(&options);
+	if (argc - optind - 1 != command->n_arguments) {
+		fprintf(stderr, "vmfreqctl: it is: vmfreqctl %s%s\nTry: vmfreqctl --help\n",
+			command->name, command->arguments);
+		return EX_USAGE;
+	}
+	return command->run(&options, argv + optind + 1);
 }

@@ -12,7 +12,6 @@
 #include "common/rootfs.h"
 #include "config.h"
 #include "hostd/listener.h"
-#include "hostd/status.h"
 
 /* -- setting up
  * -----------------------------------------------------------------------------------*/
@@ -146,6 +145,13 @@ static int make_actuator(struct host *host)
 	return 0;
 }
 
+static void on_domain_changed(void *userdata)
+{
+	const struct host *host = userdata;
+
+	bus_changed(host->bus);
+}
+
 int host_new(sd_event *event, const struct host_options *options, const struct host_config *config,
 	     struct host **ret)
 {
@@ -162,6 +168,8 @@ int host_new(sd_event *event, const struct host_options *options, const struct h
 	watchdog_init(&host->watchdog);
 	host->env.event = event;
 	host->env.config = &host->config;
+	host->env.changed = on_domain_changed;
+	host->env.userdata = host;
 	snprintf(host->libvirt_error, sizeof(host->libvirt_error), "not connected yet");
 	r = host->env.root_fd = rootfs_open(options->root);
 	if (r >= 0)
@@ -193,11 +201,7 @@ void host_notify_status(const struct host *host)
 		   connected, actuator_floor_name(host->actuator),
 		   host->options.dry_run ? " (dry run)" : "",
 		   host->libvirt_connected ? "" : "; libvirt can't be reached");
-}
-
-static struct json_object *on_status(void *userdata)
-{
-	return status_json(userdata);
+	bus_changed(host->bus);
 }
 
 static void on_complaint(void *userdata, bool is_error, const char *file, unsigned line,
@@ -325,6 +329,11 @@ static int start_virt(struct host *host)
 			       host_on_virt, host);
 }
 
+int host_start_bus(struct host *host)
+{
+	return bus_start(host->event, host, &host->bus);
+}
+
 int host_start(struct host *host)
 {
 	/* Signals are blocked before libvirt's thread inherits the mask. */
@@ -340,10 +349,9 @@ int host_start(struct host *host)
 					       VERIFY_USEC, USEC_PER_SEC, host_on_verify, host);
 	if (r < 0)
 		return r;
-	r = bus_start(host->event, on_status, host, &host->bus);
+	r = host_start_bus(host);
 	if (r < 0)
-		log_event(LOG_WARNING, EVENT_NO_BUS, LOG_FIELDS(.reason = strerror(-r)),
-			  "not on the system bus, so vmfreqctl can't ask: %s", strerror(-r));
+		return r;
 	host_notify_status(host);
 	log_event(LOG_INFO, EVENT_STARTED, LOG_FIELDS(), "vmfreq-hostd " PACKAGE_VERSION " runs%s",
 		  host->options.dry_run ? "; it changes nothing (dry run)" : "");

@@ -42,6 +42,9 @@ void host_log_restored(const struct ledger_tally *tally);
 /* Begins to listen on vsock, to follow libvirt and to answer on the bus. */
 int host_start(struct host *host);
 
+/* The last of these alone. -ENOMEM, or the errno of sd-event; that there is no bus is no error. */
+int host_start_bus(struct host *host);
+
 /* Takes the configuration as its files say it now: as a whole, or not at all. 0, or -errno with all
  * that is wrong in the log and the first of it in host_config_error(). */
 int host_reload(struct host *host);
@@ -71,4 +74,5 @@ const struct topology *host_topology(const struct host *host);
 bool host_libvirt_connected(const struct host *host, const char **ret_error);
 size_t host_n_domains(const struct host *host);
 const struct domain *host_domain(const struct host *host, size_t i);
+const struct domain *host_find_domain(const struct host *host, const uint8_t *uuid); /* or NULL */
 int host_root_fd(const struct host *host);

@@ -72,6 +72,11 @@ static struct domain *find_uuid(const struct host *host, const uint8_t *uuid)
 	return NULL;
 }
 
+const struct domain *host_find_domain(const struct host *host, const uint8_t *uuid)
+{
+	return find_uuid(host, uuid);
+}
+
 static void log_limit(const struct domain *domain, const struct domain_limit *before)
 {
 	const struct domain_limit *now = &domain->limit;
@@ -220,6 +225,7 @@ int host_on_verify(sd_event_source *source, uint64_t usec, void *userdata)
 	uint64_t now_usec = usec;
 
 	host_verify(host);
+	bus_changed(host->bus);
 	sd_event_now(host->event, CLOCK_MONOTONIC, &now_usec);
 	watchdog_feed(&host->watchdog, now_usec);
 	sd_event_source_set_time(source, now_usec + VERIFY_USEC);

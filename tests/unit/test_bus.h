@@ -85,7 +85,7 @@ static inline sd_bus *test_bus_client(sd_event *event, bool as_root)
 /* -- a polkit of our own
  * --------------------------------------------------------------------------*/
 
-enum test_polkit_word { SAY_NO, SAY_YES, SAY_PASSWORD, SAY_NOTHING };
+enum test_polkit_word { SAY_NO, SAY_YES, SAY_PASSWORD, SAY_NOTHING, SAY_LATER };
 
 struct test_polkit {
 	sd_bus *bus;
@@ -93,6 +93,7 @@ struct test_polkit {
 	unsigned asked, cancelled;
 	char action[128], details[256];
 	uint32_t flags;
+	sd_bus_message *waiting; /* SAY_LATER: the call that test_polkit_say_later() answers */
 };
 
 static inline int test_polkit_check(sd_bus_message *call, void *userdata,
@@ -115,10 +116,18 @@ static inline int test_polkit_check(sd_bus_message *call, void *userdata,
 	}
 	assert_true(sd_bus_message_exit_container(call) >= 0);
 	assert_true(sd_bus_message_read(call, "u", &polkit->flags) >= 0);
-	if (polkit->word == SAY_NOTHING)
+	if (polkit->word == SAY_LATER)
+		polkit->waiting = sd_bus_message_ref(call);
+	if (polkit->word == SAY_NOTHING || polkit->word == SAY_LATER)
 		return 1;
 	return sd_bus_reply_method_return(call, "(bba{ss})", polkit->word == SAY_YES,
 					  polkit->word == SAY_PASSWORD, 0);
+}
+
+static inline void test_polkit_say_later(struct test_polkit *polkit, bool yes)
+{
+	assert_true(sd_bus_reply_method_return(polkit->waiting, "(bba{ss})", yes, false, 0) >= 0);
+	polkit->waiting = sd_bus_message_unref(polkit->waiting);
 }
 
 static inline int test_polkit_cancel(sd_bus_message *call, void *userdata,

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What bus.c and bus_domain.c share. Nobody else includes this. */
+#pragma once
+
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+
+#include "common/polkit.h"
+#include "hostd/bus.h"
+#include "hostd/host.h"
+
+/* A property that has a change signal, and where its last announced value stands in a struct that
+ * was zeroed before it was filled. */
+struct watched {
+	const char *property;
+	size_t offset, size;
+};
+#define WATCHED(type, property_, field)                                                            \
+	{                                                                                          \
+		property_, offsetof(type, field), sizeof(((type *)NULL)->field)                    \
+	}
+
+/* What was announced of the manager and of each domain. */
+struct seen_host {
+	char floor[32], floor_reason[256], placement[32], placement_reason[256];
+	bool libvirt_connected;
+	char libvirt_error[256], config_error[512];
+	uint32_t n_domains, n_guests;
+};
+
+struct seen_domain {
+	uint8_t uuid[DOMAIN_UUID];
+	char name[DOMAIN_NAME_MAX];
+	int32_t id;
+	uint32_t cid;
+	bool connected;
+	char agent[PROTO_TEXT_MAX + 1];
+	uint8_t signal, cpufreq;
+	char reason[128];
+	uint64_t concerns;
+	uint8_t limit;
+	bool released;
+};
+
+struct bus {
+	sd_event *event;
+	struct host *host;
+	sd_bus *connection; /* NULL between two tries */
+	struct polkit *polkit;
+	bool has_name;
+	sd_event_source *connect_source, *changed_source;
+	uint64_t pause_usec; /* before the next try */
+	char complaint[256]; /* the last one in the log; empty: all is well */
+	struct seen_host seen;
+	struct seen_domain *domains;
+	size_t n_domains;
+};
+
+/* Emits PropertiesChanged for those properties whose values differ. */
+int bus_announce(struct bus *bus, const char *path, const char *interface,
+		 const struct watched *watched, size_t n_watched, const void *before,
+		 const void *now);
+
+/* -- bus_domain.c -- */
+/* Puts the domains' objects on the connection. */
+int bus_domains_add(struct bus *bus);
+
+/* Tells who has come, gone and changed since the last time; or, while nobody listens, only notes
+ * it. */
+int bus_domains_announce(struct bus *bus, bool emit);
+
+/* Where a domain's object is: the caller frees it. */
+int bus_domain_path(const uint8_t *uuid, char **ret);
