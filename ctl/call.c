@@ -13,6 +13,9 @@
 const struct daemon daemon_host = {"vmfreq-hostd", "org.vmfreq.Host1", "/org/vmfreq/Host1",
 				   "org.vmfreq.Host1"};
 
+const struct daemon daemon_guest = {"vmfreq-guestd", "org.vmfreq.Guest1", "/org/vmfreq/Guest1",
+				    "org.vmfreq.Guest1"};
+
 int call_open(sd_bus **ret)
 {
 	int r = sd_bus_open_system(ret);
@@ -21,6 +24,11 @@ int call_open(sd_bus **ret)
 		return 0;
 	fprintf(stderr, "vmfreqctl: the system bus can't be reached: %s\n", strerror(-r));
 	return EXIT_REFUSED;
+}
+
+bool call_finds(sd_bus *bus, const struct daemon *daemon)
+{
+	return sd_bus_get_name_creds(bus, daemon->bus_name, 0, NULL) >= 0;
 }
 
 /* Says what went wrong. The exit code. */

@@ -3,6 +3,7 @@
  * if there is one. */
 #pragma once
 
+#include <stdbool.h>
 #include <systemd/sd-bus.h>
 
 /* A daemon that vmfreqctl speaks to. */
@@ -13,10 +14,13 @@ struct daemon {
 	const char *interface;
 };
 
-extern const struct daemon daemon_host;
+extern const struct daemon daemon_host, daemon_guest;
 
 /* Connects to the system bus. 0, or an exit code. */
 int call_open(sd_bus **ret);
+
+/* Whether the daemon is on the bus. */
+bool call_finds(sd_bus *bus, const struct daemon *daemon);
 
 /* Calls a method that has no arguments, or one of the daemon's with a text, and waits. *ret_reply
  * may be NULL. 0, or an exit code. */

@@ -27,7 +27,8 @@ static const struct command {
 static void help(void)
 {
 	printf("vmfreqctl [OPTION]... COMMAND\n"
-	       "Show what vmfreq-hostd does for the VMs of this host, and tell it what to do.\n\n"
+	       "Show what vmfreq-hostd does for the VMs of this host, and tell it what to do.\n"
+	       "In a VM, status and reload are of vmfreq-guestd.\n\n"
 	       "Commands:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		printf("  %s%-*s %s\n", commands[i].name, 22 - (int)strlen(commands[i].name),
@@ -38,7 +39,7 @@ static void help(void)
 	       "  -w, --watch[=TIME]     print it again every TIME (1s unless told)\n"
 	       "  -h, --help             print this help and exit\n"
 	       "  -V, --version          print the version and exit\n\n"
-	       "Exit codes: 0 done, 1 vmfreq-hostd can't be asked or can't do it, 64 the\n"
+	       "Exit codes: 0 done, 1 the daemon can't be asked or can't do it, 64 the\n"
 	       "command line is wrong, 77 not allowed. See vmfreqctl(1).\n");
 }
 

@@ -2,60 +2,34 @@
 /* hostd's status document as a table for people. */
 #include "ctl/status_text.h"
 
-#include <stdbool.h>
-
 #include "common/macro.h"
-
-static struct json_object *member(struct json_object *object, const char *key)
-{
-	struct json_object *value = NULL;
-
-	json_object_object_get_ex(object, key, &value);
-	return value;
-}
-
-/* A member's text, or `missing` if it isn't there or null. */
-static const char *text(struct json_object *object, const char *key, const char *missing)
-{
-	struct json_object *value = member(object, key);
-
-	return value ? json_object_get_string(value) : missing;
-}
-
-static int64_t number(struct json_object *object, const char *key)
-{
-	return json_object_get_int64(member(object, key));
-}
-
-static bool flag(struct json_object *object, const char *key)
-{
-	return json_object_get_boolean(member(object, key));
-}
+#include "ctl/json_text.h"
 
 static void print_head(struct json_object *status, FILE *to)
 {
-	struct json_object *floor = member(status, "floor"),
-			   *placement = member(status, "placement");
-	struct json_object *libvirt = member(status, "libvirt"),
-			   *refused = member(status, "refused");
+	struct json_object *floor = json_member(status, "floor"),
+			   *placement = json_member(status, "placement");
+	struct json_object *libvirt = json_member(status, "libvirt"),
+			   *refused = json_member(status, "refused");
 
-	fprintf(to, "vmfreq-hostd %s on Linux %s%s\n", text(status, "version", "?"),
-		text(status, "kernel", "?"),
-		flag(status, "dry_run") ? " -- DRY RUN: nothing is changed" : "");
-	fprintf(to, "  floors:    %s -- %s\n", text(floor, "actuator", "?"),
-		text(floor, "reason", ""));
-	fprintf(to, "  placement: %s -- %s\n", text(placement, "actuator", "?"),
-		text(placement, "reason", ""));
+	fprintf(to, "vmfreq-hostd %s on Linux %s%s\n", json_text(status, "version", "?"),
+		json_text(status, "kernel", "?"),
+		json_flag(status, "dry_run") ? " -- DRY RUN: nothing is changed" : "");
+	fprintf(to, "  floors:    %s -- %s\n", json_text(floor, "actuator", "?"),
+		json_text(floor, "reason", ""));
+	fprintf(to, "  placement: %s -- %s\n", json_text(placement, "actuator", "?"),
+		json_text(placement, "reason", ""));
 	fprintf(to, "  libvirt:   %s\n",
-		flag(libvirt, "connected") ? "connected" : text(libvirt, "error", "not connected"));
+		json_flag(libvirt, "connected") ? "connected"
+						: json_text(libvirt, "error", "not connected"));
 	fprintf(to, "  settings changed: %lld; connections refused: %lld by CID, %lld by port\n",
-		(long long)number(status, "settings_changed"), (long long)number(refused, "cid"),
-		(long long)number(refused, "port"));
+		(long long)json_number(status, "settings_changed"),
+		(long long)json_number(refused, "cid"), (long long)json_number(refused, "port"));
 }
 
 static void print_khz(struct json_object *vcpu, FILE *to)
 {
-	int64_t khz = number(vcpu, "khz");
+	int64_t khz = json_number(vcpu, "khz");
 
 	if (khz > 0)
 		fprintf(to, " %5lld", (long long)(khz + 500) / 1000);
@@ -65,48 +39,34 @@ static void print_khz(struct json_object *vcpu, FILE *to)
 
 static void print_vcpu(struct json_object *vcpu, FILE *to)
 {
-	fprintf(to, "    %4lld %7s %5lld %5lld %9s %-11s %4s", (long long)number(vcpu, "index"),
-		text(vcpu, "thread", "-"), (long long)number(vcpu, "util"),
-		(long long)number(vcpu, "floor"), text(vcpu, "floor_effective", "-"),
-		text(vcpu, "cpus", "-"), text(vcpu, "host_cpu", "-"));
+	fprintf(to, "    %4lld %7s %5lld %5lld %9s %-11s %4s",
+		(long long)json_number(vcpu, "index"), json_text(vcpu, "thread", "-"),
+		(long long)json_number(vcpu, "util"), (long long)json_number(vcpu, "floor"),
+		json_text(vcpu, "floor_effective", "-"), json_text(vcpu, "cpus", "-"),
+		json_text(vcpu, "host_cpu", "-"));
 	print_khz(vcpu, to);
-	fprintf(to, "  %s\n", text(vcpu, "reason", ""));
-}
-
-/* "  concern: NAME (DETAIL): TEXT", a line each. */
-static void print_concerns(struct json_object *object, FILE *to)
-{
-	struct json_object *concerns = member(object, "concerns");
-
-	if (!json_object_is_type(concerns, json_type_array))
-		return;
-	for (size_t i = 0; i < json_object_array_length(concerns); i++) {
-		struct json_object *concern = json_object_array_get_idx(concerns, i);
-		const char *detail = text(concern, "detail", "");
-
-		fprintf(to, "  concern: %s%s%s%s: %s\n", text(concern, "name", "?"),
-			*detail ? " (" : "", detail, *detail ? ")" : "", text(concern, "text", ""));
-	}
+	fprintf(to, "  %s\n", json_text(vcpu, "reason", ""));
 }
 
 static void print_domain(struct json_object *domain, FILE *to)
 {
-	struct json_object *vcpus = member(domain, "vcpus");
+	struct json_object *vcpus = json_member(domain, "vcpus");
 
-	fprintf(to, "\n%s (id %lld, CID %s)\n", text(domain, "name", "?"),
-		(long long)number(domain, "id"), text(domain, "cid", "none"));
-	if (flag(domain, "connected"))
+	fprintf(to, "\n%s (id %lld, CID %s)\n", json_text(domain, "name", "?"),
+		(long long)json_number(domain, "id"), json_text(domain, "cid", "none"));
+	if (json_flag(domain, "connected"))
 		fprintf(to, "  %s, signal %s, guest cpufreq %s, %lld reports%s\n",
-			text(domain, "agent", "?"), text(domain, "signal", "?"),
-			text(domain, "cpufreq", "?"), (long long)number(domain, "reports"),
-			flag(domain, "invariant") ? ", frequency-invariant" : "");
-	if (member(domain, "limit") && number(domain, "limit") < 100)
+			json_text(domain, "agent", "?"), json_text(domain, "signal", "?"),
+			json_text(domain, "cpufreq", "?"),
+			(long long)json_number(domain, "reports"),
+			json_flag(domain, "invariant") ? ", frequency-invariant" : "");
+	if (json_member(domain, "limit") && json_number(domain, "limit") < 100)
 		fprintf(to,
 			"  limit: floors of at most %lld%% of the largest CPU, until a reboot\n",
-			(long long)number(domain, "limit"));
-	if (member(domain, "reason"))
-		fprintf(to, "  not acting: %s\n", text(domain, "reason", ""));
-	print_concerns(domain, to);
+			(long long)json_number(domain, "limit"));
+	if (json_member(domain, "reason"))
+		fprintf(to, "  not acting: %s\n", json_text(domain, "reason", ""));
+	json_print_concerns(domain, to);
 	fprintf(to, "    %4s %7s %5s %5s %9s %-11s %4s %5s\n", "vCPU", "thread", "util", "floor",
 		"effective", "CPUs", "on", "MHz");
 	for (size_t i = 0; vcpus && i < json_object_array_length(vcpus); i++)
@@ -115,7 +75,7 @@ static void print_domain(struct json_object *domain, FILE *to)
 
 int status_text(struct json_object *status, FILE *to)
 {
-	struct json_object *domains = member(status, "domains");
+	struct json_object *domains = json_member(status, "domains");
 
 	if (!json_object_is_type(status, json_type_object) ||
 	    !json_object_is_type(domains, json_type_array))

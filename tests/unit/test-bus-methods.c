@@ -254,8 +254,8 @@ static void test_ctl_denied(void **state)
 static void test_ctl_alone(void **state)
 {
 	static const struct ctl_row rows[] = {
-		{{"status"}, 1, "vmfreq-hostd isn't running: systemctl start vmfreq-hostd"},
-		{{"reload"}, 1, "isn't running"},
+		{{"status"}, 1, "neither vmfreq-hostd nor vmfreq-guestd is running here\n"},
+		{{"reload"}, 1, "On a host of VMs: systemctl start vmfreq-hostd\n"},
 		{{"release", "web"}, 1, "isn't running"},
 	};
 	struct fixture *f = *state;

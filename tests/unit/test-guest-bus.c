@@ -319,6 +319,66 @@ static void test_reload(void **state)
 	assert_int_equal(f->polkit.asked, 2);
 }
 
+/* What vmfreqctl prints, and its exit code; the daemon's loop goes on meanwhile. */
+static int run_ctl(struct fixture *f, const char *option, const char *command, char ret[4096])
+{
+	int out[2], status = -1;
+	pid_t pid;
+	ssize_t n;
+
+	assert_int_equal(pipe(out), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		dup2(out[1], STDOUT_FILENO);
+		dup2(out[1], STDERR_FILENO);
+		execl("./vmfreqctl", "vmfreqctl", option, command, (char *)NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	for (unsigned i = 0; i < 2000 && waitpid(pid, &status, WNOHANG) == 0; i++)
+		assert_true(sd_event_run(f->event, 10000) >= 0);
+	n = read(out[0], ret, 4095);
+	ret[MAX(n, 0)] = '\0';
+	close(out[0]);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* In a guest, vmfreqctl shows the guest. */
+static void test_vmfreqctl(void **state)
+{
+	static const char *const wanted[] = {
+		"vmfreq-guestd ",
+		"  host:      streaming to CID 2 port 9213 (a host)",
+		"  signal:    proc; ",
+		"  cpufreq:   none -- this guest has no cpufreq",
+		"  concern: sched_ext (scx_lavd): ",
+		"  concern: no_cpufreq: ",
+		"     CPU util_avg util_est delivered   MHz\n       0 "};
+	struct fixture *f = *state;
+	char text[4096];
+
+	test_write(f->dir, "sys/kernel/sched_ext/state", "enabled\n");
+	test_write(f->dir, "sys/kernel/sched_ext/root/ops", "scx_lavd\n");
+	if (!begin(f))
+		skip();
+	stream(f);
+	assert_int_equal(run_ctl(f, "--", "status", text), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		EXPECT(strstr(text, wanted[i]), "no '%s' in:\n%s", wanted[i], text);
+	assert_int_equal(run_ctl(f, "--json", "status", text), 0);
+	EXPECT(strstr(text, "{ \"guest\": { \"version\": ") == text, "%s", text);
+	if (geteuid() == 0) {
+		assert_int_equal(run_ctl(f, "--", "reload", text), 0);
+		assert_false(f->guest->config.cpufreq);
+		test_write(f->dir, "vmfreq.conf", "[guest]\nlease = soon\n");
+		assert_int_equal(run_ctl(f, "--", "reload", text), 1);
+		EXPECT(strstr(text, "/vmfreq.conf:2: lease: 'soon'"), "%s", text);
+		assert_int_equal(run_ctl(f, "--", "status", text), 0);
+		EXPECT(strstr(text, "  not reloaded: "), "%s", text);
+	}
+}
+
 /* The daemon works without a bus, comes to it when it appears, and again after it was restarted. */
 static void test_bus_comes_and_goes(void **state)
 {
@@ -350,6 +410,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_status, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_vmfreqctl, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bus_comes_and_goes, setup, teardown),
 	};
 
