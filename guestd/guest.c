@@ -32,12 +32,19 @@ static uint64_t gap_nsec(const struct guest_config *config)
 	return MAX(3 * config->idle_interval_usec, 2 * USEC_PER_SEC) * NSEC_PER_USEC;
 }
 
+/* What was asked for, or less if the host allows less. */
+static uint64_t lease_usec(const struct guest *guest)
+{
+	if (!guest->dialog) /* still starting */
+		return guest->config.lease_usec;
+	return MIN(guest->config.lease_usec, guest->dialog->lease_max_msec * USEC_PER_MSEC);
+}
+
 static void configure(struct guest *guest)
 {
 	estimator_configure(guest->estimator, guest->config.window_usec * NSEC_PER_USEC,
 			    gap_nsec(&guest->config));
-	reporter_configure(guest->reporter, guest->config.lease_usec,
-			   (uint32_t)guest->config.step1024);
+	reporter_configure(guest->reporter, lease_usec(guest), (uint32_t)guest->config.step1024);
 }
 
 /* CPUs came or went. The host learns of one that went by a zero, of one that came by a new HELLO.
@@ -110,8 +117,6 @@ static int sample(struct guest *guest)
  */
 static uint64_t next_sample_usec(const struct guest *guest)
 {
-	uint64_t lease_usec =
-		MIN(guest->config.lease_usec, guest->dialog->lease_max_msec * USEC_PER_MSEC);
 	uint64_t usec = guest->config.interval_usec;
 
 	if (!guest_link_is_streaming(guest))
@@ -122,7 +127,7 @@ static uint64_t next_sample_usec(const struct guest *guest)
 		usec *= 4;
 	}
 	usec = MAX(usec, guest->cost_nsec * COST_FACTOR / NSEC_PER_USEC);
-	return MIN(usec, lease_usec / 4); /* it must be renewed in time */
+	return MIN(usec, lease_usec(guest) / 4); /* it must be renewed in time */
 }
 
 static void schedule(struct guest *guest)

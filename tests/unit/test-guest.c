@@ -499,6 +499,13 @@ static void test_reload(_unused_ void **state)
 	while (take_frame())
 		EXPECT(frame.type == MESSAGE_REPORT || frame.type == MESSAGE_NOTICE,
 		       "a bad file has changed something");
+	/* The same lease: the host allows 300 ms, which a reload doesn't forget. */
+	write_config("[guest]\nstep = 4%\n");
+	assert_int_equal(guest_reload(guest), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		expect(MESSAGE_REPORT);
+		assert_int_equal(message.report.lease_msec, 300);
+	}
 	write_config("[guest]\ncpufreq = no\nlease = 200ms\n");
 	raise(SIGHUP);
 	expect(MESSAGE_BYE);
@@ -538,8 +545,8 @@ static void test_bad_reloads(_unused_ void **state)
 		       bad[i].name);
 		turn();
 		while (take_frame())
-			EXPECT(frame.type == MESSAGE_REPORT, "%s has changed something",
-			       bad[i].name);
+			EXPECT(frame.type == MESSAGE_REPORT || frame.type == MESSAGE_NOTICE,
+			       "%s has changed something", bad[i].name);
 		refused++;
 	}
 	assert_true(refused >= 30);
