@@ -1,22 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The completions for bash, asked as bash asks them: every option of --help from its beginning, values, commands, and the
-# names of domains, which a vmfreqctl of our own tells.
+# names of domains, which a vmfreqctl that is none tells.
 
 # shellcheck source=tests/lint/lib.sh
 . "${srcdir:-.}/tests/lint/lib.sh"
 
+fake=$(realpath "$srcdir/tests/completion")
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
-status='{ "domains": [ { "name": "web", "uuid": "1-2" }, { "name": "data base", "uuid": "3-4", "concerns": [ { "name": "cpu-max" } ] } ] }'
-cat >"$scratch/vmfreqctl" <<CTL
-#!/bin/sh
-[ "\$*" = "--json status" ] && [ ! -e "$scratch/stopped" ] && echo '$status' && exit
-echo "vmfreqctl: vmfreq-hostd doesn't answer" >&2
-exit 1
-CTL
-chmod +x "$scratch/vmfreqctl"
-
 for program in vmfreq-hostd vmfreq-guestd vmfreqctl; do
     # shellcheck source=/dev/null
     . "$srcdir/completions/bash/$program" || fail "completions/bash/$program can't be read"
@@ -33,7 +25,7 @@ complete_words() {
     COMPREPLY=() COMPOPTS=
     COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
     function=$(complete -p "$1" | sed -n 's/.* -F \([^ ]*\) .*/\1/p')
-    PATH=$scratch:$PATH "$function" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" 2>"$scratch/stderr"
+    PATH=$fake:$PATH "$function" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" 2>"$scratch/stderr"
     [[ ! -s $scratch/stderr ]] || fail "completing '$*' says: $(<"$scratch/stderr")"
     OFFERED=$(printf '%s\n' "${COMPREPLY[@]}" | sed 's/ $//' | sort)
 }
@@ -72,4 +64,12 @@ done
 offers status vmfreqctl st
 offers status vmfreqctl --json st
 offers 500ms,5s vmfreqctl --watch = 5
+for command in limit release resume; do
+    offers 'data\ base,web' vmfreqctl "$command" ''
+    offers 'data\ base' vmfreqctl --json "$command" da
+    NO_HOSTD=yes offers '' vmfreqctl "$command" ''
+done
+offers '50%' vmfreqctl limit web 5
+offers '' vmfreqctl release web ''
+offers '' vmfreqctl status ''
 passed "$n completions"

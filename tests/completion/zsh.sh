@@ -29,6 +29,10 @@ cases() {
     echo "vmfreq-hostd -c $scratch/fi|vmfreq-hostd -c $scratch/file"
     echo "vmfreq-guestd --root=$scratch/fol|vmfreq-guestd --root=$scratch/folder/"
     echo "vmfreqctl --json st|vmfreqctl --json status"
+    echo "vmfreqctl release w|vmfreqctl release web"
+    echo "vmfreqctl --json limit da|vmfreqctl --json limit data\\ base"
+    echo "vmfreqctl limit web n|vmfreqctl limit web none"
+    echo "vmfreqctl release web w|vmfreqctl release web w"
     echo "vmfreqctl --watch=50|vmfreqctl --watch=500ms"
 }
 
@@ -36,7 +40,7 @@ cases() {
 mkdir "$scratch/folder"
 wanted=$(cases)
 became=$(cut -d'|' -f1 <<<"$wanted" |
-    PATH=$scratch:$PATH timeout 60 zsh -f "$srcdir/tests/completion/tab.zsh" "$(realpath "$srcdir")/completions/zsh" "$scratch")
+    PATH=$(realpath "$srcdir/tests/completion"):$PATH timeout 60 zsh -f "$srcdir/tests/completion/tab.zsh" "$(realpath "$srcdir")/completions/zsh" "$scratch")
 status=$?
 ((status != 77)) || skip "this zsh has no zpty"
 ((status == 0)) || fail "tab.zsh ended with status $status"

@@ -23,7 +23,7 @@ static void test_each_allowed(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	begin_hearing(f);
 	test_polkit_start(&f->polkit, f->event);
 	f->polkit.word = SAY_YES;
@@ -59,7 +59,7 @@ static void test_each_denied(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
 		expect(f, f->client, methods[i].method, SD_BUS_ERROR_ACCESS_DENIED);
 	test_polkit_start(&f->polkit, f->event);
@@ -79,7 +79,7 @@ static void test_root_may(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0 || !f->root)
-		skip();
+		TEST_SKIP("there is no dbus-daemon, or this is not root");
 	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
 		expect(f, f->root, methods[i].method, "");
 }
@@ -90,7 +90,7 @@ static void test_what_goes_wrong(void **state)
 	sd_bus_message *message;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	test_polkit_start(&f->polkit, f->event);
 	f->polkit.word = SAY_YES;
 	message = make_call(f->client, DOMAIN_PATH, BUS_DOMAIN_INTERFACE, "SetLimit");
@@ -124,7 +124,7 @@ static void test_domain_goes_meanwhile(void **state)
 	sd_bus_message *message;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	test_polkit_start(&f->polkit, f->event);
 	f->polkit.word = SAY_LATER;
 	message = make_call(f->client, DOMAIN_PATH, BUS_DOMAIN_INTERFACE, "Release");
@@ -215,7 +215,7 @@ static void test_ctl_allowed(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	test_polkit_start(&f->polkit, f->event);
 	f->polkit.word = SAY_YES;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -239,7 +239,7 @@ static void test_ctl_denied(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		expect_ctl(f, false, &rows[i]);
 	test_polkit_start(&f->polkit, f->event);
@@ -261,7 +261,7 @@ static void test_ctl_alone(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	host_free(TAKE_PTR(f->host));
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		expect_ctl(f, false, &rows[i]);

@@ -13,7 +13,7 @@ static void test_properties(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	expect_property(f, BUS_PATH, "Kernel", "7.3");
 	expect_property(f, BUS_PATH, "DryRun", "0");
 	expect_property(f, BUS_PATH, "FloorActuator", "off");
@@ -40,7 +40,7 @@ static void test_everybody_reads(void **state)
 	const char *path;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	reply = call(f, f->client, BUS_PATH, "org.freedesktop.DBus.ObjectManager",
 		     "GetManagedObjects");
 	assert_string_equal(test_call_error(reply), "");
@@ -66,7 +66,7 @@ static void test_lookup(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		sd_bus_message *message =
 			make_call(f->client, BUS_PATH, BUS_INTERFACE, rows[i].method);
@@ -93,7 +93,7 @@ static void test_no_such_object(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
 		sd_bus_message *reply =
 			call(f, f->client, paths[i], BUS_DOMAIN_INTERFACE, "Release");
@@ -215,7 +215,7 @@ static void test_man_page(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_free_ char *found = NULL, *sorted = NULL, *documented = NULL;
 		size_t size;
@@ -238,7 +238,7 @@ static void test_changes(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	begin_hearing(f);
 	greet(f);
 	wait_heard(f, "PropertiesChanged:Connected ");
@@ -263,7 +263,7 @@ static void test_reports_are_silent(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	begin_hearing(f);
 	greet(f);
 	wait_heard(f, "PropertiesChanged:Guests ");
@@ -293,7 +293,7 @@ static void test_domains_come_and_go(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	begin_hearing(f);
 	host_take_inventory(f->host, make_inventory(2, 7));
 	wait_heard(f, "InterfacesAdded:" BUS_DOMAINS
@@ -317,7 +317,7 @@ static void test_bus_restarts(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	for (unsigned i = 0; i < 2; i++) {
 		test_bus_stop(f->daemon);
 		f->daemon = 0;
@@ -341,7 +341,7 @@ static void test_no_bus_at_start(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	host_free(TAKE_PTR(f->host));
 	f->client = sd_bus_close_unref(f->client);
 	f->root = sd_bus_close_unref(f->root);
@@ -361,7 +361,7 @@ static void test_name_is_taken(void **state)
 	sd_bus *other;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	host_free(TAKE_PTR(f->host));
 	other = test_bus_client(f->event, true);
 	for (unsigned i = 0; i < 100 && sd_bus_request_name(other, BUS_NAME, 0) < 0; i++)

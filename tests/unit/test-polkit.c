@@ -100,7 +100,7 @@ static void test_answers(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	test_polkit_start(&f->authority, f->event);
 	f->authority.word = SAY_YES;
 	expect_call(f, f->client, "", "");
@@ -121,7 +121,7 @@ static void test_dialog(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	test_polkit_start(&f->authority, f->event);
 	f->authority.word = SAY_YES;
 	assert_true(sd_bus_set_allow_interactive_authorization(f->client, true) >= 0);
@@ -134,7 +134,7 @@ static void test_absent(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	expect_call(f, f->client, SD_BUS_ERROR_ACCESS_DENIED, "polkit isn't there");
 }
 
@@ -145,7 +145,7 @@ static void test_root(void **state)
 	sd_bus *root;
 
 	if (f->daemon == 0 || geteuid() != 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon, or this is not root");
 	root = test_bus_client(f->event, true);
 	expect_call(f, root, "", "");
 	test_polkit_start(&f->authority, f->event);
@@ -169,7 +169,7 @@ static void test_caller_vanishes(void **state)
 	sd_bus_message *message;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	test_polkit_start(&f->authority, f->event);
 	f->authority.word = SAY_NOTHING;
 	message = make_call(f->client);
@@ -195,7 +195,7 @@ static void test_crowd(void **state)
 	struct fixture *f = *state;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	test_polkit_start(&f->authority, f->event);
 	f->authority.word = SAY_NOTHING;
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
@@ -233,7 +233,7 @@ static void test_other_action(void **state)
 	sd_bus_message *call = NULL, *reply;
 
 	if (f->daemon == 0)
-		skip();
+		TEST_SKIP("there is no dbus-daemon");
 	test_polkit_start(&f->authority, f->event);
 	f->authority.word = SAY_YES;
 	assert_true(sd_bus_add_object_vtable(f->service, NULL, "/twice", SERVICE, twice, f) >= 0);
