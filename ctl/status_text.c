@@ -22,6 +22,7 @@ static void print_head(struct json_object *status, FILE *to)
 	fprintf(to, "  libvirt:   %s\n",
 		json_flag(libvirt, "connected") ? "connected"
 						: json_text(libvirt, "error", "not connected"));
+	json_print_concerns(status, to);
 	fprintf(to, "  settings changed: %lld; connections refused: %lld by CID, %lld by port\n",
 		(long long)json_number(status, "settings_changed"),
 		(long long)json_number(refused, "cid"), (long long)json_number(refused, "port"));

@@ -502,6 +502,21 @@ const char *actuator_floor_problem(const struct actuator *actuator, unsigned cpu
 	return error ? strerror(-error) : NULL;
 }
 
+void actuator_floor_problems(const struct actuator *actuator, const struct topology *topology,
+			     struct cpumask *ret_theirs, struct cpumask *ret_failed)
+{
+	cpumask_clear(ret_theirs);
+	cpumask_clear(ret_failed);
+	if (!actuator->freqfloor)
+		return;
+	CPUMASK_FOREACH(cpu, &topology->online) {
+		if (freqfloor_is_theirs(actuator->freqfloor, cpu))
+			cpumask_set(ret_theirs, cpu);
+		else if (freqfloor_error(actuator->freqfloor, cpu) < 0)
+			cpumask_set(ret_failed, cpu);
+	}
+}
+
 int actuator_floor_effective(const struct actuator *actuator, const struct vcpu_thread *thread,
 			     unsigned cpu, uint16_t *ret_floor1024)
 {

@@ -85,6 +85,10 @@ uint32_t actuator_headroom1024(const struct actuator *actuator, const struct top
 /* Why a thread that runs on this CPU has no floor there; NULL if nothing is in its way. */
 const char *actuator_floor_problem(const struct actuator *actuator, unsigned cpu);
 
+/* The CPUs where that is so: because somebody else has set the policy, or since writing failed. */
+void actuator_floor_problems(const struct actuator *actuator, const struct topology *topology,
+			     struct cpumask *ret_theirs, struct cpumask *ret_failed);
+
 /* What the kernel makes of a thread's floor, 0 … 1024; -ENODATA where it doesn't tell. */
 int actuator_floor_effective(const struct actuator *actuator, const struct vcpu_thread *thread,
 			     unsigned cpu, uint16_t *ret_floor1024);

@@ -199,6 +199,16 @@ int cgroup_ancestor(const char *cgroup, unsigned index, char *buffer, size_t siz
 	return (int)length;
 }
 
+/* "max 100000", or how many µs of the period (cpu_max_show() in kernel/sched/core.c). */
+bool cgroup_has_quota(int root_fd, const char *cgroup)
+{
+	char path[THREAD_CGROUP_MAX + 64], text[64];
+
+	snprintf(path, sizeof(path), "%s%s/cpu.max", &CGROUP_ROOT[1], cgroup);
+	return rootfs_read_line(root_fd, path, text, sizeof(text)) >= 0 &&
+	       strncmp(text, "max", 3) != 0;
+}
+
 static bool is_vcpu_group(const char *cgroup, unsigned vcpu)
 {
 	const char *base = strrchr(cgroup, '/');

@@ -37,6 +37,10 @@ int uclamp_percent_parse(const char *text, unsigned *ret_util1024);
  * Pure. */
 int cgroup_ancestor(const char *cgroup, unsigned index, char *buffer, size_t size);
 
+/* Whether cpu.max limits this cgroup itself. False where it can't be read: without the controller,
+ * and in the root. */
+bool cgroup_has_quota(int root_fd, const char *cgroup);
+
 /* What a vCPU's thread could be given by cgroup files. */
 struct cgroup_means {
 	bool own;		/* the cgroup is its own: it is called vcpuN */

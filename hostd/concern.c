@@ -29,6 +29,37 @@ static const struct concern {
 	{NOTICE_NO_SCHEDSTAT, "no_schedstat",
 	 "the guest has no /proc/schedstat that is understood (CONFIG_SCHEDSTATS), so its "
 	 "utilization is of /proc/stat alone, in steps of 10 ms"},
+	{CONCERN_REALTIME, "realtime",
+	 "its vCPUs have a real-time policy: schedutil runs those at the highest frequency "
+	 "whatever "
+	 "their demand, so floors change nothing; take <vcpusched> from the domain's <cputune> to "
+	 "have frequencies follow"},
+	{CONCERN_QUOTA, "quota",
+	 "a quota (cpu.max) stops its vCPUs however fast their CPUs are, so its guest's demand "
+	 "misleads and a floor can't help; take <quota>, <vcpu_quota> or <global_quota> from the "
+	 "domain's <cputune>, or cpu.max from the slice above"},
+	{CONCERN_HOST_SCHED_EXT, "host_sched_ext",
+	 "a sched_ext scheduler is in charge of this host and may pay no heed to uclamp.min; stop "
+	 "it, or set actuator = cpufreq"},
+	{CONCERN_ACTIVE_MODE, "active_mode",
+	 "intel_pstate or amd-pstate is in active mode, which chooses frequencies without the "
+	 "scheduler: uclamp.min does nothing, scaling_min_freq does; put it in passive mode with "
+	 "schedutil (intel_pstate=passive or amd_pstate=passive on the kernel's command line)"},
+	{CONCERN_PERFORMANCE, "performance_governor",
+	 "the governor is performance, always the highest frequency: floors change nothing; write "
+	 "schedutil to scaling_governor to have frequencies follow demand"},
+	{CONCERN_GOVERNOR, "host_governor",
+	 "the governor isn't schedutil and doesn't read uclamp.min: only scaling_min_freq reaches "
+	 "it; write schedutil to scaling_governor"},
+	{CONCERN_NO_CPUFREQ, "host_no_cpufreq",
+	 "this host has no cpufreq, so no frequency follows a floor; load its driver, or let the "
+	 "firmware hand power management to the kernel"},
+	{CONCERN_MIN_FREQ_TAKEN, "min_freq_taken",
+	 "somebody else has set scaling_min_freq while a floor stood there, so it is left alone; "
+	 "restart vmfreq-hostd once they are done with it"},
+	{CONCERN_MIN_FREQ_FAILED, "min_freq_failed",
+	 "scaling_min_freq can't be written, so vCPUs have no floor there: the reason stands with "
+	 "each vCPU; is /sys read-only for vmfreq-hostd?"},
 };
 
 /* The kernel's util_avg is of the fair class, and under sched_ext no task is in that. */
@@ -59,4 +90,42 @@ const char *concern_text(unsigned concern, unsigned signal)
 	if (concern == NOTICE_SCHED_EXT && signal == SIGNAL_EBPF)
 		return sched_ext_misleads;
 	return found ? found->text : NULL;
+}
+
+const struct cpumask *concern_cpus(const struct concern_facts *facts, unsigned concern)
+{
+	switch (concern) {
+	case CONCERN_ACTIVE_MODE:
+		return &facts->governors.active;
+	case CONCERN_PERFORMANCE:
+		return &facts->governors.performance;
+	case CONCERN_GOVERNOR:
+		return &facts->governors.other;
+	case CONCERN_MIN_FREQ_TAKEN:
+		return &facts->taken;
+	case CONCERN_MIN_FREQ_FAILED:
+		return &facts->failed;
+	default:
+		return NULL;
+	}
+}
+
+uint64_t concern_of_host(const struct concern_facts *facts)
+{
+	const struct governors *governors = &facts->governors;
+	uint64_t found = 0;
+
+	if (facts->sched_ext)
+		found |= CONCERN_BIT(CONCERN_HOST_SCHED_EXT);
+	for (unsigned i = CONCERN_HOST_SCHED_EXT; i < CONCERN_N; i++) {
+		const struct cpumask *cpus = concern_cpus(facts, i);
+
+		if (cpus && !cpumask_is_empty(cpus))
+			found |= CONCERN_BIT(i);
+	}
+	if (!cpumask_is_empty(&governors->none) && cpumask_is_empty(&governors->schedutil) &&
+	    cpumask_is_empty(&governors->performance) && cpumask_is_empty(&governors->active) &&
+	    cpumask_is_empty(&governors->other))
+		found |= CONCERN_BIT(CONCERN_NO_CPUFREQ);
+	return found;
 }

@@ -6,8 +6,10 @@
  * that is too low only leaves the host as it was without vmfreq. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "hostd/ladder.h"
 #include "proto/message.h"
 
 /* A set of them is a uint64_t. The low half is what the guest says of itself, with the numbers that
@@ -17,9 +19,37 @@
 #define CONCERN_OF_GUEST      UINT64_C(0xffffffff)
 #define CONCERN_FIRST_OF_HOST 32U
 
+enum concern_of_host {
+	/* of a domain */
+	CONCERN_REALTIME = CONCERN_FIRST_OF_HOST,
+	CONCERN_QUOTA,
+	/* of the host itself */
+	CONCERN_HOST_SCHED_EXT = 48,
+	CONCERN_ACTIVE_MODE,
+	CONCERN_PERFORMANCE,
+	CONCERN_GOVERNOR,
+	CONCERN_NO_CPUFREQ,
+	CONCERN_MIN_FREQ_TAKEN,
+	CONCERN_MIN_FREQ_FAILED,
+};
+
 /* "sched_ext"; NULL if there is no such concern. */
 const char *concern_name(unsigned concern);
 
 /* One sentence or two, without a newline. signal is the guest's (enum hello_signal, 0 if not
  * known), for what misleads one may leave the other alone. NULL if there is no such concern. */
 const char *concern_text(unsigned concern, unsigned signal);
+
+/* What is known of the host itself. */
+struct concern_facts {
+	struct governors governors;
+	bool sched_ext;
+	struct cpumask taken;  /* whose scaling_min_freq somebody else has set since */
+	struct cpumask failed; /* whose scaling_min_freq couldn't be written */
+};
+
+/* Which concerns follow from it. */
+uint64_t concern_of_host(const struct concern_facts *facts);
+
+/* The CPUs that one of them is about; NULL if it is about all. */
+const struct cpumask *concern_cpus(const struct concern_facts *facts, unsigned concern);

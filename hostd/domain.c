@@ -385,36 +385,6 @@ void domain_report(struct domain *domain, const struct message_report *report, u
 		hasten_feedback(domain, now_usec);
 }
 
-/* A guest may change its mind as often as it likes, but doesn't fill the log with it. */
-static void log_concern(struct domain *domain, unsigned concern)
-{
-	const char *text = concern_text(concern, domain->hello ? domain->hello->signal : 0);
-	bool is_there = domain->concerns & CONCERN_BIT(concern);
-
-	log_event_limited(&domain->concern_log, now_of(domain), is_there ? LOG_NOTICE : LOG_INFO,
-			  is_there ? EVENT_CONCERN : EVENT_CONCERN_GONE,
-			  LOG_DOMAIN(domain, .reason = text), "%s: %s: %s%s", domain->info.name,
-			  concern_name(concern), is_there ? "" : "this is over: ", text);
-}
-
-void domain_set_concerns(struct domain *domain, uint64_t mask, uint64_t concerns)
-{
-	uint64_t old = domain->concerns;
-
-	domain->concerns = (old & ~mask) | (concerns & mask);
-	for (unsigned i = 0; i < CONCERN_N; i++)
-		if ((old ^ domain->concerns) & CONCERN_BIT(i))
-			log_concern(domain, i);
-}
-
-void domain_notice(struct domain *domain, const struct message_notice *notice)
-{
-	if (!domain->hello)
-		return; /* there was no memory for it */
-	memcpy(domain->scheduler, notice->scheduler, sizeof(domain->scheduler));
-	domain_set_concerns(domain, CONCERN_OF_GUEST, notice->concerns);
-}
-
 void domain_silent(struct domain *domain)
 {
 	domain->concerns &= ~CONCERN_OF_GUEST;
@@ -476,45 +446,9 @@ void domain_set_limit(struct domain *domain, const struct domain_limit *limit)
 
 /* -- the domain -----------------------------------------------------------------------------------*/
 
-void domain_drop_floors(struct domain *domain)
-{
-	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
-		struct vcpu *vcpu = &domain->vcpus[i];
-
-		(void)actuator_clear_floor(domain->env->actuator, &vcpu->actuated);
-		vcpu->have.floor1024 = 0;
-		vcpu->have.floor_written_usec = 0;
-		vcpu->floor_is_theirs = false;
-		vcpu->retry_usec = 0;
-		vcpu->error = 0;
-	}
-}
-
 void domain_run(struct domain *domain)
 {
 	run(domain, now_of(domain));
-}
-
-void domain_verify(struct domain *domain)
-{
-	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
-		struct vcpu *vcpu = &domain->vcpus[i];
-
-		if (actuator_lost_floor(domain->env->actuator, &vcpu->actuated)) {
-			vcpu->floor_is_theirs = true;
-			log_event(LOG_NOTICE, EVENT_FLOOR_TAKEN, LOG_DOMAIN(domain, .vcpu = &i),
-				  "%s: somebody else has set the floor of vCPU %u: left alone",
-				  domain->info.name, i);
-		}
-		if (actuator_lost_cpus(domain->env->actuator, &vcpu->actuated)) {
-			vcpu->cpus_are_theirs = true;
-			log_event(LOG_NOTICE, EVENT_CPUS_TAKEN,
-				  LOG_DOMAIN(domain, .vcpu = &i,
-					     .reason = "they aren't what was set last"),
-				  "%s: somebody else has set the CPUs of vCPU %u: left alone",
-				  domain->info.name, i);
-		}
-	}
 }
 
 /* The operator has pinned this vCPU since: the pin stands, also where a write of ours crossed it. */

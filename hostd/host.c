@@ -184,6 +184,7 @@ int host_new(sd_event *event, const struct host_options *options, const struct h
 	}
 	host_set_policies(host);
 	host_load_limits(host);
+	host_look(host);
 	*ret = host;
 	return 0;
 }
@@ -407,6 +408,16 @@ const struct host_config *host_running_config(const struct host *host)
 const char *host_config_error(const struct host *host)
 {
 	return host->reload.error;
+}
+
+uint64_t host_concerns(const struct host *host)
+{
+	return host->concerns;
+}
+
+const struct concern_facts *host_concern_facts(const struct host *host)
+{
+	return &host->concern_facts;
 }
 
 const struct actuator *host_actuator(const struct host *host)

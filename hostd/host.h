@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "hostd/concern.h"
 #include "hostd/domain.h"
 #include "hostd/host_config.h"
 
@@ -67,8 +68,14 @@ void host_take_inventory(struct host *host, struct inventory *inventory);
 /* Takes a connection from a peer whom the kernel names so; fd is the host's from then on. */
 void host_take_connection(struct host *host, int fd, uint32_t cid, uint32_t port);
 
+/* Asks the kernel whether what we set still stands, and whether the host is still what it was. For
+ * now and then: a few µs for each vCPU and each cpufreq policy. */
+void host_verify(struct host *host);
+
 /* What status.c shows. */
 const struct host_counts *host_counts(const struct host *host);
+uint64_t host_concerns(const struct host *host); /* of the host itself: hostd/concern.h */
+const struct concern_facts *host_concern_facts(const struct host *host);
 const struct actuator *host_actuator(const struct host *host);
 const struct topology *host_topology(const struct host *host);
 bool host_libvirt_connected(const struct host *host, const char **ret_error);

@@ -217,6 +217,7 @@ void host_verify(struct host *host)
 	for (size_t i = 0; i < host->n_domains; i++)
 		domain_verify(host->domains[i]);
 	actuator_verify(host->actuator, now_usec);
+	host_look(host);
 }
 
 int host_on_verify(sd_event_source *source, uint64_t usec, void *userdata)

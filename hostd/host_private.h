@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/notify.h"
 #include "hostd/bus.h"
+#include "hostd/concern.h"
 #include "hostd/host.h"
 #include "hostd/limits_file.h"
 #include "hostd/virt.h"
@@ -24,6 +25,8 @@ struct host {
 	struct limits limits;
 	struct caller *callers; /* host_guests.c: the connections */
 	size_t n_callers;
+	uint64_t concerns; /* of the host itself: host_concerns.c */
+	struct concern_facts concern_facts;
 	struct host_counts counts;
 	struct ratelimit refusal_log; /* of callers that are of no domain */
 	struct watchdog watchdog;
@@ -65,11 +68,7 @@ void host_load_limits(struct host *host);
 /* libvirt's thread has news. An sd_event_io_handler_t. */
 int host_on_virt(sd_event_source *source, int fd, uint32_t revents, void *userdata);
 
-/* Asks the kernel whether what we set still stands, and whether the host is still what it was. For
- * now and then: a few µs for each vCPU and each cpufreq policy. */
-void host_verify(struct host *host);
-
-/* The same by the clock. An sd_event_time_handler_t. */
+/* host_verify() by the clock. An sd_event_time_handler_t. */
 int host_on_verify(sd_event_source *source, uint64_t usec, void *userdata);
 
 /* -- host_floors.c -- */
@@ -78,5 +77,9 @@ int host_add_floors(struct host *host);
 
 /* Chooses other means of setting floors if the CPUs' governors ask for it by now. */
 void host_follow_governors(struct host *host);
+
+/* -- host_concerns.c -- */
+/* Finds out what takes the use out of floors, of the host and of each domain, and logs what is new. */
+void host_look(struct host *host);
 
 #define VERIFY_USEC (5 * USEC_PER_SEC)

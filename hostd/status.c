@@ -139,22 +139,44 @@ const char *status_reason(const struct domain *domain)
 }
 
 /* What may mislead or be in vain: names for programs, texts for people. */
+static void add_concern(struct json_object *list, unsigned concern, unsigned signal,
+			const char *detail)
+{
+	struct json_object *object = json_object_new_object();
+
+	add_text(object, "name", concern_name(concern));
+	add_text(object, "text", concern_text(concern, signal));
+	if (detail && *detail)
+		add_text(object, "detail", detail);
+	json_object_array_add(list, object);
+}
+
 static void add_concerns(struct json_object *to, const struct domain *domain)
 {
 	unsigned signal = domain->hello ? domain->hello->signal : 0;
 	struct json_object *list = json_object_new_array();
 
-	for (unsigned i = 0; i < CONCERN_N; i++) {
-		struct json_object *object;
+	for (unsigned i = 0; i < CONCERN_N; i++)
+		if (domain->concerns & CONCERN_BIT(i))
+			add_concern(list, i, signal,
+				    i == NOTICE_SCHED_EXT ? domain->scheduler : NULL);
+	json_object_object_add(to, "concerns", list);
+}
 
-		if (!(domain->concerns & CONCERN_BIT(i)))
+/* Those of the host itself, with the CPUs that they are about. */
+static void add_host_concerns(struct json_object *to, const struct host *host)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned i = 0; i < CONCERN_N; i++) {
+		const struct cpumask *cpus = concern_cpus(host_concern_facts(host), i);
+		char text[CPUMASK_TEXT_MAX], detail[CPUMASK_TEXT_MAX + 8] = "";
+
+		if (!(host_concerns(host) & CONCERN_BIT(i)))
 			continue;
-		object = json_object_new_object();
-		add_text(object, "name", concern_name(i));
-		add_text(object, "text", concern_text(i, signal));
-		if (i == NOTICE_SCHED_EXT && *domain->scheduler)
-			add_text(object, "detail", domain->scheduler);
-		json_object_array_add(list, object);
+		if (cpus && cpumask_format(cpus, text, sizeof(text)) > 0)
+			snprintf(detail, sizeof(detail), "CPUs %s", text);
+		add_concern(list, i, 0, detail);
 	}
 	json_object_object_add(to, "concerns", list);
 }
@@ -213,6 +235,7 @@ struct json_object *status_json(const struct host *host)
 		     actuator_floor_reason(actuator));
 	add_actuator(status, "placement", actuator_cpus_name(actuator),
 		     actuator_cpus_reason(actuator));
+	add_host_concerns(status, host);
 	add_flag(libvirt, "connected", host_libvirt_connected(host, &error));
 	add_text(libvirt, "error", error);
 	json_object_object_add(status, "libvirt", libvirt);

@@ -49,12 +49,47 @@ static void test_sched_ext(_unused_ void **state)
 			    concern_text(NOTICE_NO_PSI, SIGNAL_EBPF));
 }
 
+/* What is known of a host, and what is said of it. */
+static void test_host(_unused_ void **state)
+{
+	static const struct cpumask some = {{0x6}};
+	static const struct {
+		struct concern_facts facts;
+		uint64_t concerns;
+	} rows[] = {
+		{{.governors.schedutil = some}, 0},
+		{{}, 0},
+		{{.governors.none = some}, CONCERN_BIT(CONCERN_NO_CPUFREQ)},
+		{{.governors = {.none = some, .schedutil = some}}, 0},
+		{{.governors.active = some}, CONCERN_BIT(CONCERN_ACTIVE_MODE)},
+		{{.governors = {.performance = some, .other = some}},
+		 CONCERN_BIT(CONCERN_PERFORMANCE) | CONCERN_BIT(CONCERN_GOVERNOR)},
+		{{.governors.schedutil = some, .sched_ext = true},
+		 CONCERN_BIT(CONCERN_HOST_SCHED_EXT)},
+		{{.governors.schedutil = some, .taken = some, .failed = some},
+		 CONCERN_BIT(CONCERN_MIN_FREQ_TAKEN) | CONCERN_BIT(CONCERN_MIN_FREQ_FAILED)},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t concerns = concern_of_host(&rows[i].facts);
+
+		EXPECT(concerns == rows[i].concerns, "row %zu: %llx", i,
+		       (unsigned long long)concerns);
+		for (unsigned k = 0; k < CONCERN_N; k++)
+			EXPECT(!(concerns & CONCERN_BIT(k)) || concern_name(k), "row %zu", i);
+	}
+	assert_ptr_equal(concern_cpus(&rows[4].facts, CONCERN_ACTIVE_MODE),
+			 &rows[4].facts.governors.active);
+	assert_null(concern_cpus(&rows[4].facts, CONCERN_HOST_SCHED_EXT));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each),
 		cmocka_unit_test(test_guests),
 		cmocka_unit_test(test_sched_ext),
+		cmocka_unit_test(test_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
