@@ -17,5 +17,6 @@ for script in "${scripts[@]}"; do
     esac
 done
 ((${#shell[@]} > 5)) || fail "only ${#shell[@]} scripts were found"
-(cd "$srcdir" && shellcheck -f gcc "${shell[@]}") || fail "shellcheck (its wiki explains each SC number)"
+# SC1091: a tarball hasn't got all that the lab's scripts read.
+(cd "$srcdir" && shellcheck -e SC1091 -f gcc "${shell[@]}") || fail "shellcheck (its wiki explains each SC number)"
 passed "${#shell[@]} scripts"
