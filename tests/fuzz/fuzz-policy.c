@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* hostd's decisions together, driven by bytes: domains come, go and take over each other's CIDs, guests
- * connect and say what they like, time passes. Whatever they do: a report counts for the domain alone
- * whose CID sent it, no floor is above its limit or outlives its lease, no set of CPUs leaves the
- * domain's mask or is empty, writes keep their distance, and every deadline lies ahead. */
+/* hostd's decisions together, driven by bytes: domains come, go and take over each other's CIDs,
+ * guests connect and say what they like, time passes. Whatever they do: a report counts for the
+ * domain alone whose CID sent it, no floor is above its limit or outlives its lease, no set of CPUs
+ * leaves the domain's mask or is empty, no CPU's minimum frequency is above its limits or not above
+ * what was there before, writes keep their distance, and every deadline lies ahead. */
 #include "hostd/demand.h"
+#include "hostd/freqplan.h"
 #include "hostd/inventory.h"
 #include "hostd/peer.h"
 #include "hostd/placement.h"
@@ -11,7 +13,7 @@
 #include "hostd/policy.h"
 #include "tests/fuzz/fuzz.h"
 
-#define DOMAINS    4U
+#define DOMAINS	   4U
 #define VCPUS_MAX  5U
 #define LEASE_MAX  USEC_PER_SEC
 #define INTERVAL   4000U
@@ -39,9 +41,11 @@ struct guest {
 static const struct peer_config peer_config = {.hello_usec = 2 * USEC_PER_SEC,
 					       .frame_usec = 2 * USEC_PER_SEC,
 					       .idle_usec = 30 * USEC_PER_SEC,
-					       .rate = 100, .burst = 200};
+					       .rate = 100,
+					       .burst = 200};
 static struct policy_config policy;
 static struct placement_config placement;
+static struct freqplan_policy cpufreq; /* one for all vCPUs */
 static struct inventory_domain domains[DOMAINS];
 static struct inventory inventory = {DOMAINS, domains};
 static struct guest guests[DOMAINS]; /* by index of the domain that they were bound to */
@@ -62,10 +66,31 @@ static void read_configs(struct input *input)
 	};
 	placement = (struct placement_config){
 		.n_classes = take_u8(input) % 4,
-		.classes = {{{{small}}, 300}, {{{medium}}, 600},
+		.classes = {{{{small}}, 300},
+			    {{{medium}}, 600},
 			    {{{255 & ~small & ~medium}}, 1024}},
 		.dwell_usec = take_u16(input) * 10U,
 	};
+}
+
+/* From the last bytes, which are not taken away: what was found before keeps its meaning. */
+static void read_cpufreq(const uint8_t *data, size_t size)
+{
+	size_t n = MIN(size, 32U);
+	struct input tail = {data + size - n, n}, *input = &tail;
+
+	cpufreq = (struct freqplan_policy){
+		.max_khz = (uint32_t)take_u16(input) << take_u8(input) % 17,
+		.capacity1024 = (uint16_t)(take_u16(input) % 1025),
+		.limit_khz = (uint32_t)take_u16(input) << take_u8(input) % 17,
+		.prior_khz = take_u16(input),
+		.n_steps = take_u8(input) % 8,
+	};
+	for (unsigned i = 0; i < cpufreq.n_steps; i++)
+		cpufreq.steps[i] = (uint32_t)take_u16(input) << 4;
+	cpufreq.n_steps = freqplan_sort(cpufreq.steps, cpufreq.n_steps);
+	for (unsigned i = 1; i < cpufreq.n_steps; i++)
+		REQUIRE(cpufreq.steps[i - 1] < cpufreq.steps[i]);
 }
 
 static void disconnect(struct guest *guest)
@@ -83,7 +108,8 @@ static void start_domain(struct input *input, unsigned i)
 	free(guest->demands);
 	*guest = (struct guest){};
 	free(domains[i].vcpus);
-	domains[i] = (struct inventory_domain){.uuid = {(uint8_t)i}, .id = next_id++,
+	domains[i] = (struct inventory_domain){.uuid = {(uint8_t)i},
+					       .id = next_id++,
 					       .cid = take_u8(input) % 8,
 					       .n_vcpus = 1 + take_u8(input) % VCPUS_MAX};
 	domains[i].vcpus = calloc(domains[i].n_vcpus, sizeof(*domains[i].vcpus));
@@ -171,12 +197,12 @@ static void take_good_hello(struct input *input, struct guest *guest, unsigned i
 	static struct message_hello out;
 	int n;
 
-	out = (struct message_hello){.minor = take_u8(input) % 3, .fields = 0x7e,
-				     .signal = SIGNAL_PROC, .n_cpus = 1};
+	out = (struct message_hello){
+		.minor = take_u8(input) % 3, .fields = 0x7e, .signal = SIGNAL_PROC, .n_cpus = 1};
 	n = hello_put(bytes, sizeof(bytes), &out);
 	REQUIRE(n > 0);
-	take_frame(guest, i, &(struct frame){MESSAGE_HELLO, bytes + FRAME_HEADER,
-					     (size_t)n - FRAME_HEADER});
+	take_frame(guest, i,
+		   &(struct frame){MESSAGE_HELLO, bytes + FRAME_HEADER, (size_t)n - FRAME_HEADER});
 }
 
 /* A report as the protocol wants it, which claims what it likes. */
@@ -199,8 +225,8 @@ static void take_good_report(struct input *input, struct guest *guest, unsigned 
 			};
 	n = report_put(bytes, sizeof(bytes), &out, vcpus);
 	REQUIRE(n > 0);
-	take_frame(guest, i, &(struct frame){MESSAGE_REPORT, bytes + FRAME_HEADER,
-					     (size_t)n - FRAME_HEADER});
+	take_frame(guest, i,
+		   &(struct frame){MESSAGE_REPORT, bytes + FRAME_HEADER, (size_t)n - FRAME_HEADER});
 }
 
 static void check_placement(struct vcpu *vcpu, uint16_t demand, const struct cpumask *allowed,
@@ -256,9 +282,31 @@ static void look_at_vcpu(struct guest *guest, unsigned v, const struct cpumask *
 	check_plan(vcpu, &want);
 }
 
+/* The policy that all vCPUs run on. */
+static void look_at_cpufreq(uint16_t floor1024)
+{
+	uint64_t next, written_usec = cpufreq.written_usec;
+	uint32_t khz = freqplan_decide(&cpufreq, floor1024, INTERVAL, now_usec, &next);
+
+	REQUIRE(next > now_usec);
+	REQUIRE(khz == 0 || khz > cpufreq.prior_khz);
+	REQUIRE(khz <= cpufreq.max_khz);
+	REQUIRE(cpufreq.limit_khz == 0 || khz <= cpufreq.limit_khz);
+	REQUIRE(freqplan_floor1024(&cpufreq, khz) <= 1024);
+	if (khz == cpufreq.have_khz) {
+		REQUIRE(floor1024 > 0 || khz == 0 || next <= now_usec + FREQPLAN_HOLD_USEC);
+		return;
+	}
+	REQUIRE(written_usec == 0 || now_usec - written_usec >= INTERVAL);
+	freqplan_done(&cpufreq, khz, now_usec);
+	REQUIRE(freqplan_decide(&cpufreq, floor1024, INTERVAL, now_usec, &next) == khz);
+}
+
 /* hostd looks at each domain whenever something has happened or a deadline has come. */
 static void look(void)
 {
+	uint16_t floor1024 = 0;
+
 	for (unsigned i = 0; i < DOMAINS; i++) {
 		struct guest *guest = &guests[i];
 		uint64_t next;
@@ -274,9 +322,12 @@ static void look(void)
 		REQUIRE(guest->demand.lease_until_usec == 0 ||
 			guest->demand.lease_until_usec > now_usec);
 		REQUIRE(guest->connected || !demand_any(&guest->demand));
-		for (unsigned v = 0; v < guest->demand.n_vcpus; v++)
+		for (unsigned v = 0; v < guest->demand.n_vcpus; v++) {
 			look_at_vcpu(guest, v, &domains[i].vcpus[v].allowed);
+			floor1024 = MAX(floor1024, guest->vcpus[v].have.floor1024);
+		}
 	}
+	look_at_cpufreq(floor1024);
 }
 
 /* To the next moment: never past a lease, for hostd's timer wakes it then. */
@@ -333,6 +384,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	now_usec = USEC_PER_SEC;
 	next_id = 1;
 	read_configs(&input);
+	read_cpufreq(data, size);
 	for (unsigned i = 0; i < DOMAINS; i++)
 		start_domain(&input, i);
 	while (input.size > 0)

@@ -52,21 +52,20 @@ static void test_sched_ext(_unused_ void **state)
 /* What is known of a host, and what is said of it. */
 static void test_host(_unused_ void **state)
 {
-	static const struct cpumask some = {{0x6}};
 	static const struct {
 		struct concern_facts facts;
 		uint64_t concerns;
 	} rows[] = {
-		{{.governors.schedutil = some}, 0},
+		{{.governors.schedutil.word[0] = 6}, 0},
 		{{}, 0},
-		{{.governors.none = some}, CONCERN_BIT(CONCERN_NO_CPUFREQ)},
-		{{.governors = {.none = some, .schedutil = some}}, 0},
-		{{.governors.active = some}, CONCERN_BIT(CONCERN_ACTIVE_MODE)},
-		{{.governors = {.performance = some, .other = some}},
+		{{.governors.none.word[0] = 6}, CONCERN_BIT(CONCERN_NO_CPUFREQ)},
+		{{.governors.none.word[0] = 6, .governors.schedutil.word[0] = 6}, 0},
+		{{.governors.active.word[0] = 6}, CONCERN_BIT(CONCERN_ACTIVE_MODE)},
+		{{.governors.performance.word[0] = 6, .governors.other.word[0] = 6},
 		 CONCERN_BIT(CONCERN_PERFORMANCE) | CONCERN_BIT(CONCERN_GOVERNOR)},
-		{{.governors.schedutil = some, .sched_ext = true},
+		{{.governors.schedutil.word[0] = 6, .sched_ext = true},
 		 CONCERN_BIT(CONCERN_HOST_SCHED_EXT)},
-		{{.governors.schedutil = some, .taken = some, .failed = some},
+		{{.governors.schedutil.word[0] = 6, .taken.word[0] = 6, .failed.word[0] = 6},
 		 CONCERN_BIT(CONCERN_MIN_FREQ_TAKEN) | CONCERN_BIT(CONCERN_MIN_FREQ_FAILED)},
 	};
 
