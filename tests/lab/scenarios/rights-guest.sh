@@ -50,6 +50,8 @@ scenario() {
 }
 
 cleanup() {
+    hostd_journal 40 || true
+    guestd_log 40 || true
     guest_run "rm -f $DROPIN; systemctl daemon-reload; systemctl reset-failed vmfreq-guestd 2>/dev/null; true"
     loop_cleanup
 }

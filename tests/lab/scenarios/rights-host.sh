@@ -95,6 +95,8 @@ scenario() {
 }
 
 cleanup() {
+    hostd_journal 40 || true
+    guestd_log 40 || true
     host_run "rm -f $DROPIN; systemctl unmask --runtime -q vmfreq-hostd.socket; systemctl daemon-reload
         systemctl reset-failed vmfreq-hostd vmfreq-hostd.socket 2>/dev/null; true"
     loop_cleanup
