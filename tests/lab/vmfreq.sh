@@ -12,6 +12,7 @@ GUESTD_CONFIG='[guest]
 interval = 200ms
 idle_interval = 1s
 window = 200ms
+lease = 800ms
 step = 30%'
 # and so a floor has to outlast the time between two samples
 HOSTD_CONFIG='floor_hold = 1s'
