@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * PID 1 of the nested guest, and the lab's hand inside it. As PID 1 it mounts, loads the modules in /lib/modules/order and
- * starts itself again; in C, since under nested emulation each fork and exec of a shell script costs half a second.
- *
- * As the hand it runs shell scripts, and writes and reads files, for guestctl.c at the other end of a virtio-serial port.
- * It isn't vsock on purpose: what is under test must not carry the test.
+ * The lab's hand inside the nested guest (lab-agent.service): it runs shell scripts, and writes and reads files, for
+ * guestctl.c at the other end of a virtio-serial port. It isn't vsock on purpose: what is under test must not carry the
+ * test.
  *
  * Requests, each a line and then LEN bytes:      Answers:
  *   S ID                                           S ID                  the stream is in step again
@@ -24,10 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -297,6 +293,17 @@ static bool serve(char *line) {
         return ok;
 }
 
+/* What guest.sh waits for: asking the port before somebody listens there would cost the booting guest time. */
+static void tell_console(void) {
+        static const char words[] = "lab: the agent is here\n";
+        int fd = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC);
+
+        if (fd < 0)
+                return;
+        write_all(fd, words, sizeof words - 1);
+        close(fd);
+}
+
 static int serve_port(const char *path) {
         char line[LINE_MAX_BYTES];
         sigset_t mask;
@@ -315,61 +322,13 @@ static int serve_port(const char *path) {
         fcntl(port, F_SETOWN, getpid());
         fcntl(port, F_SETFL, O_NONBLOCK | O_ASYNC);
 
+        tell_console();
         for (;;)
                 if (!read_line(line) || !serve(line))
                         wait_for_host();
 }
 
-static void load_modules(void) {
-        FILE *order = fopen("/lib/modules/order", "re");
-        char name[128], path[160];
-
-        while (order && fscanf(order, "%127s", name) == 1) {
-                int fd;
-
-                snprintf(path, sizeof path, "/lib/modules/%s", name);
-                fd = open(path, O_RDONLY | O_CLOEXEC);
-                if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) < 0)
-                        printf("lab: %s: %s\n", name, strerror(errno));
-                if (fd >= 0)
-                        close(fd);
-        }
-        if (order)
-                fclose(order);
-}
-
-static _Noreturn void init(const char *self) {
-        mount("dev", "/dev", "devtmpfs", 0, NULL);
-        mount("proc", "/proc", "proc", 0, NULL);
-        mount("sys", "/sys", "sysfs", 0, NULL);
-        mount("tmpfs", "/run", "tmpfs", 0, NULL);
-        if (freopen("/dev/console", "w", stdout))
-                setvbuf(stdout, NULL, _IOLBF, 0);
-        dup2(fileno(stdout), 2);
-        sethostname("guest", 5);
-        setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
-        load_modules();
-        printf("lab: guest is up\n");
-
-        for (;;) {
-                pid_t ended, agent = fork();
-
-                if (agent == 0) {
-                        setsid();
-                        execl(self, self, PORT, (char *) NULL);
-                        _exit(127);
-                }
-                do
-                        ended = wait(NULL); /* orphans too */
-                while (ended != agent && !(ended < 0 && errno == ECHILD));
-                printf("lab: the agent ended; starting it again\n");
-                sleep(1);
-        }
-}
-
 int main(int argc, char **argv) {
-        if (getpid() == 1)
-                init(argv[0]);
         if (argc != 2) {
                 fprintf(stderr, "usage: agent " PORT "\n");
                 return 2;

@@ -26,7 +26,7 @@ host_ssh() {
     set +x # a scenario's trace shows the call; ssh's own options are noise
     ssh -F none -i "$(<"$LAB_RUN/image")/key" -p "$(<"$LAB_RUN/port")" -o IdentitiesOnly=yes -o ControlMaster=auto \
         -o "ControlPath=$LAB_RUN/ssh" -o ControlPersist=3600 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-        -o LogLevel=ERROR -o ConnectTimeout=10 "$@" 8>&- 9>&-
+        -o LogLevel=ERROR -o ConnectTimeout=10 -o ServerAliveInterval=10 -o ServerAliveCountMax=30 "$@" 8>&- 9>&-
 }
 
 # host_run SCRIPT: in the host VM as root; its output and its exit status (255: the VM can't be reached)
@@ -56,29 +56,26 @@ free_port() {
 }
 
 host_boot() {
-    local image pid port tries guest console=$LAB_LOG/host-console-$LAB_HOST.log extra=()
+    local image pid port tries guest console=$LAB_LOG/host-console-$LAB_HOST.log
     image=$(<"$LAB_RUN/image")
     host_end
     # what a first try printed is what explains it
     [[ ! -s $console ]] || mv "$console" "${console%.log}-before.log"
     port=$(free_port)
     echo "$port" >"$LAB_RUN/port"
-    guest=$LAB_CACHE/guest-$(guest_hash)
-    if [[ -f $guest ]]; then
-        touch "$guest"
-        echo "$guest" >"$LAB_RUN/guest-disk"
-        extra=(-drive "file=$guest,format=raw,if=none,id=guest,readonly=on" -device "nvme,drive=guest,serial=guest")
-    fi
+    guest=$(<"$LAB_RUN/guest")
+    # The root disk alone is NVMe, whose driver is built in: of two the kernel names first which answers first.
     # a session of its own: it outlives this step, and a Ctrl-C at the terminal is the lab's to handle
     setsid qemu-system-x86_64 -name vmfreq-host -nodefaults -no-user-config -display none \
         -M q35 -accel "$LAB_ACCEL" -cpu "$HOST_CPU" -smp "$HOST_CPUS" -m "$HOST_MEMORY" \
-        -acpitable "file=$image/ssdt$HOST_CPUS.aml" -serial "file:$console" \
+        -acpitable "file=$image/ssdt.aml" -serial "file:$console" \
         -kernel "$image/$(host_kernel)" \
         -append "console=ttyS0 root=/dev/nvme0n1 rw net.ifnames=0 systemd.getty_auto=0 mitigations=off nokaslr \
 no_timer_check audit=0 apparmor=0 tsc=reliable lpj=5000000 cryptomgr.notests init_on_alloc=0" \
         -drive "file=$image/host.img,format=raw,if=none,id=root,snapshot=on,cache=unsafe" \
-        -device nvme,drive=root,serial=root \
-        -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" -device virtio-net-pci,netdev=net,romfile= "${extra[@]}" \
+        -drive "file=$guest/disk,format=raw,if=none,id=guest,snapshot=on,cache=unsafe" \
+        -device nvme,drive=root,serial=root -device virtio-blk-pci,drive=guest \
+        -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" -device virtio-net-pci,netdev=net,romfile= \
         >"$LAB_LOG/host-qemu-$LAB_HOST.log" 2>&1 </dev/null 8>&- 9>&- &
     pid=$!
     remember_pid host "$pid"
@@ -93,9 +90,27 @@ no_timer_check audit=0 apparmor=0 tsc=reliable lpj=5000000 cryptomgr.notests ini
     return 1
 }
 
+host_boot_id() { host_run 'cat /proc/sys/kernel/random/boot_id'; }
+
+# host_is_another BOOT_ID
+host_is_another() {
+    local id
+    id=$(host_boot_id) && [[ $id != "$1" ]]
+}
+
+# By its own systemd, until it answers again. What was written to its disk is still there: QEMU is the same process.
+host_reboot() {
+    local id
+    id=$(host_boot_id)
+    host_run 'systemctl reboot' || true
+    # the old connection would hear of its end too late
+    host_ssh -O exit root@127.0.0.1 || true
+    eventually 120 "the host VM is up again" host_is_another "$id"
+}
+
 # libvirtd answers only after it has asked QEMU what it can do: 6 s, so ask early
 host_libvirt() {
-    host_run 'systemctl start libvirtd && virsh version && mkdir -p /run/vmfreq-lab && chmod 1777 /run/vmfreq-lab'
+    host_run 'systemctl start libvirtd && virsh version'
 }
 
 host_end() {

@@ -43,7 +43,7 @@ contains() { [[ $2 =~ $3 ]] || fail "$1 has no '$3': $2"; }
 
 # eventually SECONDS WHAT COMMAND...: until the command succeeds
 eventually() {
-    local end=$(($(now) + $1 * 1000000)) what=$2
+    local end=$(($(now) + $1 * LAB_PATIENCE * 1000000)) what=$2
     shift 2
     until "$@"; do
         (($(now) < end)) || fail "not in time: $what"
@@ -127,7 +127,7 @@ scenario_run() {
 
 # ---- the command
 
-# The lab's second host and those after it, with the guest that the first has saved.
+# The lab's second host and those after it, with the same guest.
 lab_next_host() {
     step host-end 30 host_end || return
     step "host-boot@$LAB_HOST" 90 host_boot || return
@@ -224,9 +224,6 @@ cmd_test() {
     fi
     if ! step_join guest; then
         finish "$(count_for "$LAB_HOST" "${selected[@]}")" "the guest could not be started, so no scenario ran"
-    fi
-    if [[ -z $only || $hosts == *' '* ]] && step guest-save 90 guest_save; then
-        step guest-keep 90 guest_keep || say "it will be booted again the next time"
     fi
     if ! step guest-install 120 project_install_guest; then
         finish "$(count_for "$LAB_HOST" "${selected[@]}")" "guestd could not be put into the guest"

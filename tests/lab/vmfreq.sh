@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# vmfreq in the lab: hostd by systemctl in the host VM, guestd in the nested guest, and what the scenarios and the demo ask
+# vmfreq in the lab: hostd by systemctl in the host VM, guestd by systemctl in the nested guest, and what the scenarios and the demo ask
 # about them. What the kernel does is read from the kernel (/proc, /sys), never from vmfreq's own word.
 
 HOSTD_DROPIN=/run/systemd/system/vmfreq-hostd.service.d
@@ -48,17 +48,12 @@ guestd_install() {
 
 guestd_start() {
     guestd_install
-    guest_run 'pidof vmfreq-guestd >/dev/null || { mkdir -p /run/vmfreq-guestd
-        setsid vmfreq-guestd </dev/null >>/run/guestd.log 2>&1 & }'
+    guest_run 'systemctl start vmfreq-guestd'
 }
 
-# shellcheck disable=SC2016
-guestd_stop() {
-    guest_run 'pid=$(pidof vmfreq-guestd) || exit 0; kill $pid
-        while kill -0 $pid 2>/dev/null; do usleep 100000; done'
-}
+guestd_stop() { guest_run 'systemctl stop vmfreq-guestd'; }
 
-guestd_log() { guest_run "tail -n ${1:-20} /run/guestd.log"; }
+guestd_log() { guest_run "journalctl -q --no-pager -o cat -u vmfreq-guestd -n ${1:-20}"; }
 
 # status JQ_EXPRESSION: a part of what vmfreqctl says
 status() { host_run 'vmfreqctl --json status' | jq -r "$1"; }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The lab's netcat for AF_VSOCK, for the guest and the host VM alike; busybox has none.
+ * The lab's netcat for AF_VSOCK, for the guest and the host VM alike.
  *
  *   vsockcat [-p SOURCE_PORT] [-t SECONDS] CID PORT   standard input to the socket, the socket to standard output
  *   vsockcat [-t SECONDS] -l PORT                     serve one connection: first line "peer CID PORT", then what comes

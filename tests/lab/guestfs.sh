@@ -1,0 +1,144 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What the nested guest boots from: a disk with Debian 12 and systemd, and an initramfs that finds it. It has real systemd,
+# journald, udev and D-Bus, and nothing else: under nested emulation whatever starts at boot costs seconds, and whatever
+# wakes up later reads as load. vmfreq is put there when the guest runs.
+
+# Of what Debian starts at boot, this is kept.
+GUESTFS_UNITS="systemd-journald.service systemd-journald.socket systemd-journald-dev-log.socket
+    systemd-udevd.service systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-udev-trigger.service
+    systemd-tmpfiles-setup.service dbus.service dbus.socket"
+GUESTFS_RULES="50-udev-default.rules 80-drivers.rules 99-systemd.rules"
+# The first ones are the initramfs's, the others are found by udev or by the kernel.
+GUESTFS_DISK_MODULES="virtio_blk"
+GUESTFS_MODULES="vmw_vsock_virtio_transport acpi-cpufreq cpufreq_userspace"
+
+# What the guest's disk is made of.
+guestfs_hash() {
+    local packages kernel
+    kernel=$(<"$LAB_RUN/kernel")
+    packages=$(packages_in guest.packages)
+    private_update bookworm >&2
+    # shellcheck disable=SC2086
+    hash_of "$LAB_DIR"/{rootfs,guestfs,ssdt}.sh "$LAB_DIR"/{init,agent,guestctl,load,vsockcat}.c \
+        "$LAB_DIR"/lists/{host.preferences,guest.packages} "${kernel##*/}" "$(versions_of bookworm $packages)"
+}
+
+# cache/guestfs-HASH: guest.img, guest.cpio, vmlinux, ssdt.aml, guestctl; its path goes to run/guestfs
+guestfs_make() {
+    local dir work root kernel
+    dir=$LAB_CACHE/guestfs-$(guestfs_hash)
+    if [[ -d $dir ]]; then
+        note "cached"
+    else
+        work=$(mktemp -d "$LAB_CACHE/tmp.XXXXXX")
+        root=$work/root
+        kernel=$(<"$LAB_RUN/kernel")
+        kernel_uncompress "$kernel/usr/lib/modules/$(<"$kernel/version")/vmlinuz" >"$work/vmlinux"
+        rootfs_ssdt "$work" 2
+        rootfs_programs "$work" guestctl
+        guestfs_debootstrap "$root"
+        guestfs_modules "$root"
+        guestfs_settle "$root"
+        guestfs_initramfs "$work" "$root"
+        mke2fs -q -t ext4 -b 4096 -J size=4 -E lazy_itable_init=0,nodiscard -m 0 -d "$root" "$work/guest.img" 320M
+        rm -rf "$root"
+        mv "$work" "$dir"
+        note "made anew"
+    fi
+    touch "$dir"
+    keep_newest guestfs
+    echo "$dir" >"$LAB_RUN/guestfs"
+}
+
+guestfs_debootstrap() {
+    local packages
+    packages=$(packages_in guest.packages)
+    rootfs_mmdebstrap "$1" "${packages// /,}"
+    # perl comes along with adduser
+    rm -rf "$1"/usr/share/perl* "$1"/usr/lib/x86_64-linux-gnu/{perl,libperl.so.*} "$1"/var/lib/apt/lists/*
+}
+
+guestfs_modules() {
+    local root=$1 kernel version name module
+    kernel=$(<"$LAB_RUN/kernel")
+    version=$(<"$kernel/version")
+    mkdir -p "$root/lib/modules"
+    cp -a "$kernel/usr/lib/modules/$version" "$root/lib/modules/"
+    depmod -b "$root" "$version"
+    for name in $GUESTFS_DISK_MODULES $GUESTFS_MODULES; do
+        modprobe -d "$root" -S "$version" --show-depends "$name"
+    done | awk '$1 == "insmod" { print $2 }' | sort -u | while read -r module; do
+        xz -d "$module"
+    done
+    rm -f "$root/lib/modules/$version/vmlinuz"
+    find "$root/lib/modules/$version" -name '*.ko.xz' -delete
+    depmod -b "$root" "$version"
+}
+
+# From Debian's defaults to a machine that boots as fast as it can and does nothing by itself.
+guestfs_settle() {
+    local root=$1 etc=$1/etc/systemd
+    guestfs_keep "$GUESTFS_UNITS" "$root"/{etc,lib}/systemd/system/*.wants/*
+    guestfs_keep "$GUESTFS_RULES" "$root"/lib/udev/rules.d/*
+    # what these would find is known: there is one disk, and it is complete
+    rm -f "$root"/lib/systemd/system-generators/* "$root"/usr/lib/tmpfiles.d/*
+
+    echo guest >"$root/etc/hostname"
+    systemd-id128 new >"$root/etc/machine-id"
+    ln -sf /lib/systemd/system/multi-user.target "$etc/system/default.target"
+    ln -sf /dev/null "$etc/system/sys-fs-fuse-connections.mount"
+    mkdir -p "$etc"/{system,journald}.conf.d "$etc/system/systemd-udev-trigger.service.d" "$etc/system/sysinit.target.wants"
+    printf '%s\n' '[Manager]' DefaultTimeoutStartSec=10min DefaultTimeoutStopSec=5min >"$etc/system.conf.d/lab.conf"
+    printf '%s\n' '[Journal]' Storage=volatile RuntimeMaxUse=8M >"$etc/journald.conf.d/lab.conf"
+    # the other two hundred devices are of no use here
+    printf '%s\n' '[Service]' ExecStart= 'ExecStart=-udevadm trigger --action=add --subsystem-match=virtio \
+--subsystem-match=virtio-ports --subsystem-match=block --subsystem-match=cpu --subsystem-match=misc' \
+        >"$etc/system/systemd-udev-trigger.service.d/lab.conf"
+    # what confines these is not under test, and to set it up is most of their start
+    sed -i -E '/^(SystemCall|Restrict|Protect|IPAddress|MemoryDeny|LockPersonality|DeviceAllow|DevicePolicy|PrivateMounts)/d' \
+        "$root"/lib/systemd/system/systemd-{journald,udevd}.service
+    sed -i '/^LoadCredential/d' "$root/lib/systemd/system/systemd-tmpfiles-setup.service"
+
+    # before everything else, to be asked how the rest goes
+    cat >"$etc/system/lab-agent.service" <<'UNIT'
+[Unit]
+Description=The lab's hand
+DefaultDependencies=no
+
+[Service]
+ExecStart=/usr/local/sbin/agent /dev/vport0p1
+# what it was asked to start in the background goes on without it
+KillMode=process
+Restart=always
+UNIT
+    ln -sf ../lab-agent.service "$etc/system/sysinit.target.wants/"
+    rootfs_programs "$root/usr/local/sbin" agent
+    rootfs_programs "$root/usr/local/bin" load vsockcat
+}
+
+# guestfs_keep NAMES FILE...: removes those files that have none of the names
+guestfs_keep() {
+    local names file
+    names=" $(xargs <<<"$1") "
+    shift
+    for file in "$@"; do
+        [[ $names == *" ${file##*/} "* ]] || rm -f "$file"
+    done
+}
+
+guestfs_initramfs() {
+    local work=$1 root=$2 tree=$1/initramfs version name module
+    version=$(<"$(<"$LAB_RUN/kernel")/version")
+    mkdir -p "$tree"/{dev,modules}
+    rootfs_programs "$tree" init
+    for name in $GUESTFS_DISK_MODULES; do
+        modprobe -d "$root" -S "$version" --show-depends "$name"
+    done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r module; do
+        cp "$module" "$tree/modules/"
+        basename "$module" >>"$tree/modules/order"
+    done
+    (cd "$tree" && find . | cpio -o -H newc --quiet) >"$work/guest.cpio"
+    rm -rf "$tree"
+}
