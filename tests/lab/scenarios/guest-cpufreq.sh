@@ -20,6 +20,7 @@ host_khz() {
 
 scenario() {
     local before khz
+    guestd_stop
     before=$(guest_governors)
     # where floors are by scaling_min_freq they would overrule the frequency that is set by hand below
     if host_has_uclamp; then loop_start; else loop_start 'actuator = off'; fi

@@ -51,7 +51,6 @@ scenario() {
             vmfreq-hostd --restore'
         same_listing "$before" "killed, and vmfreq-hostd --restore, $floor and $placement"
         load_stop
-        guestd_stop
     done
 }
 cleanup() { loop_cleanup; }

@@ -21,6 +21,7 @@ scenario() {
     guest_runs || guest_restore
 
     # as an administrator does it, and a guest that starts with the host
+    guestd_stop
     guestd_install
     host_run "printf '%s\n' '[host]' '$HOSTD_CONFIG' >/etc/vmfreq.conf && systemctl -q enable libvirtd &&
         virsh -q define $GUEST_DIR/guest.xml && virsh -q autostart $GUEST"
