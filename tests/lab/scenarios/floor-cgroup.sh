@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # what: the same with actuator = cgroup, where each cgroup above caps the one below
-# limit: 120
+# limit: 180
 # order: 21
 # hosts: uclamp
 

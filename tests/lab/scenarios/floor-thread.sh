@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # what: load on guest vCPU 1 raises the floor under that thread alone, and it goes again (uclamp by thread; scaling_min_freq)
-# limit: 120
+# limit: 180
 # order: 20
 
 scenario() { floor_follows_load "$(floor_means)"; }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # what: hostd restarted under a guest, libvirtd restarted, the guest started anew with the same CID: streaming again
-# limit: 240
+# limit: 420
 # order: 60
 
 domain_id_is_not() { [[ $(status '.domains[0].id' 2>/dev/null) != "$1" ]]; }
