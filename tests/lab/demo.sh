@@ -87,10 +87,8 @@ cmd_demo() {
     (($# == 0)) || die "demo takes no arguments"
     lab_begin
     lab_up || die "the lab could not be brought up"
-    step_join build || die "vmfreq could not be built"
     step host-install 60 project_install || die "vmfreq could not be installed"
     step_join guest || die "the guest could not be started"
-    step guest-install 120 project_install_guest || die "guestd could not be put into the guest"
 
     step eye 30 watch_install || die "the lab's eye could not be put into the host VM"
     step pin 30 demo_pin || die "the guest's threads could not be pinned"

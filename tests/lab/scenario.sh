@@ -132,8 +132,7 @@ lab_next_host() {
     step host-end 30 host_end || return
     step "host-boot@$LAB_HOST" 90 host_boot || return
     step "guest@$LAB_HOST" 300 guest_start || return
-    step "host-install@$LAB_HOST" 60 project_install || return
-    step "guest-install@$LAB_HOST" 120 project_install_guest
+    step "host-install@$LAB_HOST" 60 project_install
 }
 
 # scenarios_run NAME...: those that are for LAB_HOST; adds to PASSED, FAILED and SKIPPED
@@ -206,11 +205,7 @@ cmd_test() {
     if ! lab_up; then
         finish "$(count_for "$LAB_HOST" "${selected[@]}")" "the lab could not be brought up, so no scenario ran"
     fi
-    if ! step_join build; then
-        finish 1 "vmfreq could not be built"
-    elif [[ -z $only ]]; then
-        step_start check 240 build_check
-    fi
+    [[ -n $only ]] || step_start check 240 build_check
     if ! step host-install 60 project_install; then
         finish 1 "vmfreq could not be installed"
     fi
@@ -225,10 +220,6 @@ cmd_test() {
     if ! step_join guest; then
         finish "$(count_for "$LAB_HOST" "${selected[@]}")" "the guest could not be started, so no scenario ran"
     fi
-    if ! step guest-install 120 project_install_guest; then
-        finish "$(count_for "$LAB_HOST" "${selected[@]}")" "guestd could not be put into the guest"
-    fi
-
     for LAB_HOST in $hosts; do
         (($(count_for "$LAB_HOST" "${selected[@]}") > 0)) || continue
         if [[ $LAB_HOST != "$first" ]] && ! lab_next_host; then

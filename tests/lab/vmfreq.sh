@@ -40,17 +40,10 @@ hostd_stop() { host_run 'systemctl stop vmfreq-hostd'; }
 
 hostd_journal() { host_run "journalctl -q --no-pager -o cat -u vmfreq-hostd -n ${1:-20}"; }
 
-# guestd into the guest, unless this very one is there
-guestd_install() {
-    guest_run 'test -x /usr/sbin/vmfreq-guestd' || project_install_guest
-    guest_run "echo '$GUESTD_CONFIG' >/etc/vmfreq.conf"
-}
-
 # It goes on from one scenario to the next: under nested emulation a start of it takes ten seconds and more.
 guestd_start() {
-    guest_run 'systemctl -q is-active vmfreq-guestd' && return
-    guestd_install
-    guest_run 'systemctl start vmfreq-guestd'
+    guest_run "systemctl -q is-active vmfreq-guestd || { echo '$GUESTD_CONFIG' >/etc/vmfreq.conf
+        systemctl start vmfreq-guestd; }"
 }
 
 guestd_stop() { guest_run 'systemctl stop vmfreq-guestd'; }

@@ -22,11 +22,10 @@ scenario() {
 
     # as an administrator does it, and a guest that starts with the host
     guestd_stop
-    guestd_install
     host_run "printf '%s\n' '[host]' '$HOSTD_CONFIG' >/etc/vmfreq.conf && systemctl -q enable libvirtd &&
         virsh -q define $GUEST_DIR/guest.xml && virsh -q autostart $GUEST"
     host_run 'systemctl -q enable --now vmfreq-hostd'
-    guest_run 'systemctl -q enable --now vmfreq-guestd && sync'
+    guest_run "echo '$GUESTD_CONFIG' >/etc/vmfreq.conf; systemctl -q enable --now vmfreq-guestd && sync"
     eventually 30 "the guest streams" is_streaming
 
     # the guest ends with the host, and starts with it
