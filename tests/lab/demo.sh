@@ -87,7 +87,6 @@ cmd_demo() {
     (($# == 0)) || die "demo takes no arguments"
     lab_begin
     lab_up || die "the lab could not be brought up"
-    step host-install 60 project_install || die "vmfreq could not be installed"
     step_join guest || die "the guest could not be started"
 
     step eye 30 watch_install || die "the lab's eye could not be put into the host VM"
