@@ -76,7 +76,8 @@ XML
 
 # What the booted guest depends on, beside its disk: if any of it differs, it is booted anew.
 guest_hash() {
-    hash_of "$(basename "$(<"$LAB_RUN/guestfs")")" "$LAB_DIR/guest.sh" "$(guest_tar | sha256sum)" "$(dpkg-query -W -f '${Version}' qemu-system-x86)"
+    hash_of "$(basename "$(<"$LAB_RUN/guestfs")")" "$LAB_DIR/guest.sh" "$(guest_tar | sha256sum)" "$GUESTD_CONFIG" \
+        "$(dpkg-query -W -f '${Version}' qemu-system-x86)"
 }
 
 # cache/guest-HASH: disk, an ext4 image for the host VM with all that the guest is made of; its path goes to run/guest
@@ -128,11 +129,13 @@ guest_boot_here() {
     done
     "$guestctl" -t 300 "$socket" run "$GUEST_IS_UP" || return
     note "booted: $("$guestctl" "$socket" run "$GUEST_TIMES" | guest_times)"
-    # vmfreq, and the driver of the device to come: here that takes seconds, in the restored guest it takes minutes
+    # vmfreq, guestd by its unit, and the driver of the device to come: here all that takes two seconds, in the restored guest it
+    # takes minutes. guestd calls in vain until it has the device.
     guest_tar >"$work/vmfreq.tar"
     "$guestctl" "$socket" put "$work/vmfreq.tar" /run/vmfreq.tar
     rm "$work/vmfreq.tar"
-    "$guestctl" "$socket" run "$GUEST_INSTALL && modprobe vmw_vsock_virtio_transport && udevadm settle && sync"
+    "$guestctl" "$socket" run "$GUEST_INSTALL && modprobe vmw_vsock_virtio_transport && udevadm settle &&
+        echo '$GUESTD_CONFIG' >/etc/vmfreq.conf && systemctl start vmfreq-guestd && systemctl is-active vmfreq-guestd && sync"
     printf '%s\n' stop "migrate file:$work/memory" quit >&7
     wait "$pid"
     exec 7>&-
