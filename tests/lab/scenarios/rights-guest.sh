@@ -4,6 +4,7 @@
 # what: each right of guestd's unit taken away in turn makes the named check fail (SECURITY.md); with all of them it passes
 # limit: 600
 # order: 86
+# full: yes
 # hosts: uclamp
 
 # shellcheck source=tests/lab/rights.sh

@@ -4,6 +4,7 @@
 # what: each right of hostd's unit taken away in turn makes the named check fail (SECURITY.md); with all of them it passes
 # limit: 420
 # order: 85
+# full: yes
 # hosts: uclamp
 
 # shellcheck source=tests/lab/rights.sh
