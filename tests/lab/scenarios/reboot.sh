@@ -4,6 +4,7 @@
 # what: systemctl enable --now of both units, then both VMs are rebooted: everything streams again with no hand on it
 # limit: 900
 # order: 95
+# full: yes
 
 # Each look costs the booting guest time, so looks are rare.
 streams_again() {
