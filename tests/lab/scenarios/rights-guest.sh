@@ -53,6 +53,8 @@ scenario() {
 cleanup() {
     hostd_journal 40 || true
     guestd_log 40 || true
-    guest_run "rm -f $DROPIN; systemctl daemon-reload; systemctl reset-failed vmfreq-guestd 2>/dev/null; true"
+    # guestd runs on from one scenario to the next: with all its rights
+    guest_run "rm -f $DROPIN; systemctl stop vmfreq-guestd; systemctl daemon-reload
+        systemctl reset-failed vmfreq-guestd 2>/dev/null; systemctl start vmfreq-guestd"
     loop_cleanup
 }
