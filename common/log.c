@@ -40,6 +40,20 @@ int log_parse_level(const char *name)
 	return -EINVAL;
 }
 
+int log_choose_level(const char *name)
+{
+	int level = log_parse_level(name);
+
+	if (level < 0) {
+		fprintf(stderr,
+			"%s: '%s' is no log level: use error, warning, notice, info or debug\n",
+			program_invocation_short_name, name);
+		return level;
+	}
+	log_set_level(level);
+	return 0;
+}
+
 void log_open(const char *journal_socket)
 {
 	if (journal_fd >= 0)
@@ -133,19 +147,6 @@ static void put_or_count(int level, const char *event, const struct log_fields *
 	}
 	if (lost > 0 || !put(level, event, fields, message))
 		lost++;
-}
-
-void log_line(int level, const char *format, ...)
-{
-	char line[LINE_MAX_SIZE];
-	va_list args;
-
-	if (level > log_level)
-		return;
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	put_or_count(level, NULL, LOG_FIELDS(), line);
 }
 
 void log_event(int level, const char *event, const struct log_fields *fields, const char *format,

@@ -18,14 +18,17 @@ void log_set_level(int level);
 /* "error", "warning", "notice", "info" or "debug": its LOG_ number, or -EINVAL. */
 int log_parse_level(const char *name);
 
+/* --log-level=NAME: log_set_level() by name. -EINVAL if there is no such level; stderr says so. */
+int log_choose_level(const char *name);
+
 /* If stderr is the journal's, as $JOURNAL_STREAM says, lines go to its socket at this path with
  * their fields from now on: JOURNAL_SOCKET, or a test's. Else, and until this is called, to stderr
  * alone. NULL: back to stderr. */
 void log_open(const char *journal_socket);
 
-/* One line: to the journal, or to stderr, with the "<N>" prefix that journald reads unless it is a
- * terminal. */
-void log_line(int level, const char *format, ...) _printf_(2, 3);
+/* One line that is no event: to the journal, or to stderr, with the "<N>" prefix that journald reads
+ * unless it is a terminal. */
+#define log_line(level, ...) log_event(level, NULL, LOG_FIELDS(), __VA_ARGS__)
 
 #define log_error(...)	 log_line(LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)

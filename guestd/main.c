@@ -54,21 +54,6 @@ static void help(void)
 	       "vmfreq.conf(5).\n");
 }
 
-static int set_log_level(const char *name)
-{
-	int level = log_parse_level(name);
-
-	if (level >= 0) {
-		log_set_level(level);
-		return 0;
-	}
-	fprintf(stderr,
-		"vmfreq-guestd: '%s' is no log level: use error, warning, notice, info or "
-		"debug\n",
-		name);
-	return EX_USAGE;
-}
-
 /* 0, or EX_USAGE. */
 static int parse_arguments(int argc, char **argv, struct arguments *ret)
 {
@@ -107,7 +92,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 			ret->dump_config = true;
 			break;
 		case OPTION_LOG_LEVEL:
-			if (set_log_level(optarg) != 0)
+			if (log_choose_level(optarg) < 0)
 				return EX_USAGE;
 			break;
 		case 'h':

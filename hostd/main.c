@@ -60,7 +60,7 @@ static int parse_options(int argc, char *argv[], struct options *options)
 					      {"help", no_argument, NULL, 'h'},
 					      {"version", no_argument, NULL, 'V'},
 					      {}};
-	int c, level;
+	int c;
 
 	while ((c = getopt_long(argc, argv, "c:nhV", longs, NULL)) >= 0)
 		switch (c) {
@@ -83,15 +83,8 @@ static int parse_options(int argc, char *argv[], struct options *options)
 			options->host.root = optarg;
 			break;
 		case 'l':
-			level = log_parse_level(optarg);
-			if (level < 0) {
-				fprintf(stderr,
-					"vmfreq-hostd: '%s' is no log level: use error, warning, "
-					"notice, info or debug\n",
-					optarg);
+			if (log_choose_level(optarg) < 0)
 				return EX_USAGE;
-			}
-			log_set_level(level);
 			break;
 		case 'h':
 			help();
