@@ -5,22 +5,17 @@
 #include <string.h>
 #include <systemd/sd-bus.h>
 
+#include "common/bus_name.h"
 #include "common/macro.h"
-#include "common/polkit.h"
 #include "config.h"
 #include "guestd/concern.h"
 #include "guestd/guest_private.h"
 #include "guestd/status.h"
 
-#define RETRY_USEC USEC_PER_SEC /* after the bus has gone */
-
 struct guest_bus {
 	struct guest *guest;
-	sd_event *event;
-	const char *address;
-	sd_bus *connection; /* NULL: between two tries */
-	struct polkit *polkit;
-	sd_event_source *retry_source, *news_source;
+	struct bus_name *name;
+	sd_event_source *news_source;
 	unsigned news;
 	bool absence_logged;
 };
@@ -108,7 +103,7 @@ static int on_get_status(sd_bus_message *call, void *userdata, sd_bus_error *err
 static int on_reload(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
 	struct guest_bus *bus = userdata;
-	int r = polkit_check(bus->polkit, call, GUEST_BUS_RELOAD, NULL, error);
+	int r = polkit_check(bus_name_polkit(bus->name), call, GUEST_BUS_RELOAD, NULL, error);
 
 	if (r <= 0)
 		return r < 0 ? r : 1;
@@ -157,6 +152,7 @@ static int on_news(_unused_ sd_event_source *source, void *userdata)
 		{GUEST_NEWS_CONFIG, {"ConfigError"}},
 	};
 	struct guest_bus *bus = userdata;
+	sd_bus *connection = bus_name_connection(bus->name);
 	char *names[ARRAY_SIZE(rows) * ARRAY_SIZE(rows[0].properties) + 1];
 	unsigned n = 0;
 
@@ -167,9 +163,9 @@ static int on_news(_unused_ sd_event_source *source, void *userdata)
 	names[n] = NULL;
 	bus->news = 0;
 	/* Whoever comes to the bus later asks for all of them anyway. */
-	if (bus->connection && sd_bus_is_ready(bus->connection) > 0)
-		sd_bus_emit_properties_changed_strv(bus->connection, GUEST_BUS_PATH,
-						    GUEST_BUS_INTERFACE, names);
+	if (connection)
+		sd_bus_emit_properties_changed_strv(connection, GUEST_BUS_PATH, GUEST_BUS_INTERFACE,
+						    names);
 	return 0;
 }
 
@@ -184,99 +180,21 @@ void guest_bus_news(struct guest_bus *bus, unsigned news)
 /* -- the connection
  * ------------------------------------------------------------------------------*/
 
+static int set_up(void *userdata, sd_bus *connection)
+{
+	return sd_bus_add_object_vtable(connection, NULL, GUEST_BUS_PATH, GUEST_BUS_INTERFACE,
+					vtable, userdata);
+}
+
 /* Once, for whoever misses the name on the bus. */
-static void log_absence(struct guest_bus *bus, const char *reason)
-{
-	if (!bus->absence_logged)
-		log_event(LOG_NOTICE, EVENT_NO_BUS, LOG_FIELDS(.reason = reason),
-			  "no " GUEST_BUS_NAME " on the system bus: %s", reason);
-	bus->absence_logged = true;
-}
-
-static void disconnect(struct guest_bus *bus)
-{
-	bus->polkit = polkit_free(bus->polkit);
-	bus->connection = sd_bus_close_unref(bus->connection);
-}
-
-static int on_disconnected(_unused_ sd_bus_message *signal, void *userdata,
-			   _unused_ sd_bus_error *error)
+static void on_name(void *userdata, const char *problem)
 {
 	struct guest_bus *bus = userdata;
 
-	log_absence(bus, "the bus has closed the connection");
-	/* Not from in here: the connection is at work. */
-	sd_event_source_set_time_relative(bus->retry_source, RETRY_USEC);
-	sd_event_source_set_enabled(bus->retry_source, SD_EVENT_ONESHOT);
-	return 0;
-}
-
-static int on_name(sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
-{
-	struct guest_bus *bus = userdata;
-	const sd_bus_error *failure = sd_bus_message_get_error(reply);
-	uint32_t answer = 0;
-
-	if (failure)
-		log_absence(bus, failure->message ? failure->message : failure->name);
-	else if (sd_bus_message_read(reply, "u", &answer) < 0 || answer != 1)
-		log_absence(bus, "another process has the name");
-	else
-		bus->absence_logged = false;
-	return 0;
-}
-
-/* All of it only queues: what is said goes out when the bus is there. */
-static int set_up(struct guest_bus *bus, sd_bus *connection)
-{
-	int r = sd_bus_set_address(connection, bus->address);
-
-	if (r >= 0)
-		r = sd_bus_set_bus_client(connection, true);
-	if (r >= 0)
-		r = sd_bus_set_watch_bind(connection, true);
-	if (r >= 0)
-		r = sd_bus_add_object_vtable(connection, NULL, GUEST_BUS_PATH, GUEST_BUS_INTERFACE,
-					     vtable, bus);
-	if (r >= 0)
-		r = sd_bus_start(connection);
-	if (r >= 0)
-		r = sd_bus_match_signal_async(connection, NULL, "org.freedesktop.DBus.Local", NULL,
-					      "org.freedesktop.DBus.Local", "Disconnected",
-					      on_disconnected, NULL, bus);
-	if (r >= 0)
-		r = sd_bus_request_name_async(connection, NULL, GUEST_BUS_NAME, 0, on_name, bus);
-	if (r >= 0)
-		r = sd_bus_attach_event(connection, bus->event, SD_EVENT_PRIORITY_IDLE);
-	return r;
-}
-
-static int connect_bus(struct guest_bus *bus)
-{
-	int r = polkit_new(&bus->polkit);
-
-	if (r >= 0)
-		r = sd_bus_new(&bus->connection);
-	if (r >= 0)
-		r = set_up(bus, bus->connection);
-	if (r < 0)
-		disconnect(bus);
-	return r;
-}
-
-static int on_retry(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
-{
-	struct guest_bus *bus = userdata;
-	int r;
-
-	disconnect(bus);
-	r = connect_bus(bus);
-	if (r < 0) {
-		log_absence(bus, strerror(-r));
-		sd_event_source_set_time_relative(bus->retry_source, RETRY_USEC);
-		sd_event_source_set_enabled(bus->retry_source, SD_EVENT_ONESHOT);
-	}
-	return 0;
+	if (problem && !bus->absence_logged)
+		log_event(LOG_NOTICE, EVENT_NO_BUS, LOG_FIELDS(.reason = problem),
+			  "no " GUEST_BUS_NAME " on the system bus: %s", problem);
+	bus->absence_logged = problem;
 }
 
 DEFINE_CLEANUP(struct guest_bus *, guest_bus_free)
@@ -284,25 +202,25 @@ DEFINE_CLEANUP(struct guest_bus *, guest_bus_free)
 int guest_bus_new(struct guest *guest, sd_event *event, const char *address, struct guest_bus **ret)
 {
 	_cleanup_(guest_bus_freep) struct guest_bus *bus = calloc(1, sizeof(*bus));
+	const struct bus_name_options options = {.name = GUEST_BUS_NAME,
+						 .address = address,
+						 .pause_usec = USEC_PER_SEC,
+						 .watch = true,
+						 .set_up = set_up,
+						 .tell = on_name,
+						 .userdata = bus};
 	int r;
 
 	if (!bus)
 		return -ENOMEM;
 	bus->guest = guest;
-	bus->event = event;
-	bus->address = address;
-	r = sd_event_add_time(event, &bus->retry_source, CLOCK_MONOTONIC, 0, USEC_PER_SEC, on_retry,
-			      bus);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(bus->retry_source, SD_EVENT_OFF);
-	if (r >= 0)
-		r = sd_event_add_defer(event, &bus->news_source, on_news, bus);
+	r = sd_event_add_defer(event, &bus->news_source, on_news, bus);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(bus->news_source, SD_EVENT_OFF);
 	if (r >= 0)
 		r = sd_event_source_set_priority(bus->news_source, SD_EVENT_PRIORITY_IDLE);
 	if (r >= 0)
-		r = connect_bus(bus);
+		r = bus_name_new(event, &options, &bus->name);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(bus);
@@ -312,8 +230,7 @@ int guest_bus_new(struct guest *guest, sd_event *event, const char *address, str
 struct guest_bus *guest_bus_free(struct guest_bus *bus)
 {
 	if (bus) {
-		disconnect(bus); /* unflushed: a bus that hangs doesn't hold up our end */
-		sd_event_source_disable_unref(bus->retry_source);
+		bus_name_free(bus->name);
 		sd_event_source_disable_unref(bus->news_source);
 		free(bus);
 	}

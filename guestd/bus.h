@@ -24,8 +24,7 @@ enum guest_news {
 };
 
 /* Begins to connect to the bus at this address (kept), claims the name and answers on the event
- * loop, after everything else. Nothing here waits. -errno if there is no memory, or an address that
- * is none. */
+ * loop, after everything else. Nothing here waits. -ENOMEM, or the errno of sd-event. */
 int guest_bus_new(struct guest *guest, sd_event *event, const char *address,
 		  struct guest_bus **ret);
 struct guest_bus *guest_bus_free(struct guest_bus *bus);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "common/bus_name.h"
 #include "common/config_cli.h"
 #include "common/journal.h"
 #include "common/log.h"
@@ -24,7 +25,6 @@
 #define SYSCONFDIR "/etc"
 #endif
 
-#define SYSTEM_BUS "unix:path=/run/dbus/system_bus_socket"
 /* Also where the machine is no guest at all. */
 #define NO_VSOCK                                                                                   \
 	"this machine has no vsock device, so there is no host to report to: give its domain "     \
@@ -132,13 +132,12 @@ DEFINE_CLEANUP(struct guest *, guest_free)
 
 static int run(const struct arguments *arguments, int root_fd)
 {
-	const char *bus_address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
 	const struct guest_options options = {
 		.root_fd = root_fd,
 		.config_path = arguments->config_path,
 		.dry_run = arguments->dry_run,
 		.open = uplink_open_vsock,
-		.bus_address = bus_address ? bus_address : SYSTEM_BUS,
+		.bus_address = bus_name_system_address(),
 		.follows_cpufreq = identity_follows_cpufreq(),
 	};
 	_cleanup_(guest_freep) struct guest *guest = NULL;

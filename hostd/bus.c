@@ -10,12 +10,8 @@
 #include "hostd/bus_private.h"
 #include "hostd/status.h"
 
-#define PAUSE_MIN_USEC (500 * USEC_PER_MSEC)
-#define PAUSE_MAX_USEC (60 * USEC_PER_SEC)
-#define GATHER_USEC    (100 * USEC_PER_MSEC) /* changes that come together are told together */
-
-/* Guests' reports come first. */
-#define BUS_PRIORITY SD_EVENT_PRIORITY_IDLE
+#define PAUSE_USEC  (500 * USEC_PER_MSEC) /* before the bus is tried again */
+#define GATHER_USEC (100 * USEC_PER_MSEC) /* changes that come together are told together */
 
 /* -- methods
  * --------------------------------------------------------------------------------------*/
@@ -36,7 +32,8 @@ static int on_get_status(sd_bus_message *call, void *userdata, sd_bus_error *err
 static int on_reload(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
 	struct bus *bus = userdata;
-	int r = polkit_check(bus->polkit, call, "org.vmfreq.host1.reload", NULL, error);
+	int r = polkit_check(bus_name_polkit(bus->name), call, "org.vmfreq.host1.reload", NULL,
+			     error);
 
 	if (r <= 0)
 		return r < 0 ? r : 1;
@@ -228,7 +225,7 @@ static void see_host(const struct host *host, struct seen_host *ret)
 	ret->n_guests = n_guests(host);
 }
 
-int bus_announce(struct bus *bus, const char *path, const char *interface,
+int bus_announce(sd_bus *connection, const char *path, const char *interface,
 		 const struct watched *list, size_t n_list, const void *before, const void *now)
 {
 	char *names[32];
@@ -239,23 +236,27 @@ int bus_announce(struct bus *bus, const char *path, const char *interface,
 			   (const char *)now + list[i].offset, list[i].size) != 0)
 			names[n++] = (char *)list[i].property;
 	names[n] = NULL;
-	return n == 0 ? 0
-		      : sd_bus_emit_properties_changed_strv(bus->connection, path, interface,
-							    names);
+	return n == 0 ? 0 : sd_bus_emit_properties_changed_strv(connection, path, interface, names);
 }
 
 /* A signal that can't be sent is lost: whoever asks gets the value all the same. */
-static int on_changed(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+static void announce(struct bus *bus, sd_bus *connection)
 {
-	struct bus *bus = userdata;
 	struct seen_host now;
 
 	see_host(bus->host, &now);
-	if (bus->has_name)
-		bus_announce(bus, BUS_PATH, BUS_INTERFACE, watched, ARRAY_SIZE(watched), &bus->seen,
-			     &now);
+	if (connection)
+		bus_announce(connection, BUS_PATH, BUS_INTERFACE, watched, ARRAY_SIZE(watched),
+			     &bus->seen, &now);
 	bus->seen = now;
-	bus_domains_announce(bus, bus->has_name);
+	bus_domains_announce(bus, connection);
+}
+
+static int on_changed(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+	struct bus *bus = userdata;
+
+	announce(bus, bus_name_connection(bus->name));
 	return 0;
 }
 
@@ -273,114 +274,37 @@ void bus_changed(struct bus *bus)
 /* -- the connection
  * -------------------------------------------------------------------------------*/
 
-/* Without a flush: a bus daemon that hangs must not hold up the end. */
-static void disconnect(struct bus *bus)
+static int set_up(void *userdata, sd_bus *connection)
 {
-	bus->has_name = false;
-	bus->polkit = polkit_free(bus->polkit);
-	bus->connection = sd_bus_close_unref(bus->connection);
+	int r = sd_bus_add_object_manager(connection, NULL, BUS_PATH);
+
+	if (r >= 0)
+		r = sd_bus_add_object_vtable(connection, NULL, BUS_PATH, BUS_INTERFACE, vtable,
+					     userdata);
+	return r >= 0 ? bus_domains_add(userdata, connection) : r;
 }
 
-/* Says why not, once for each reason, and tries again later. The connection stays until then, for
- * this may be called from one of its callbacks. */
-static void retry(struct bus *bus, const char *reason)
+static void on_name(void *userdata, const char *problem)
 {
-	bus->has_name = false;
-	if (strcmp(bus->complaint, reason) != 0)
-		log_event(LOG_WARNING, EVENT_NO_BUS, LOG_FIELDS(.reason = reason),
+	struct bus *bus = userdata;
+
+	if (problem)
+		log_event(LOG_WARNING, EVENT_NO_BUS, LOG_FIELDS(.reason = problem),
 			  "not on the system bus, so vmfreqctl can't ask; trying again: %s",
-			  reason);
-	snprintf(bus->complaint, sizeof(bus->complaint), "%s", reason);
-	sd_event_source_set_time_relative(bus->connect_source, bus->pause_usec);
-	sd_event_source_set_enabled(bus->connect_source, SD_EVENT_ONESHOT);
-	bus->pause_usec = MIN(bus->pause_usec * 2, PAUSE_MAX_USEC);
-}
-
-static int on_disconnected(_unused_ sd_bus_message *signal, void *userdata,
-			   _unused_ sd_bus_error *error)
-{
-	retry(userdata, "the connection has ended");
-	return 0;
-}
-
-/* DBUS_REQUEST_NAME_REPLY_: 1 is ours, 3 somebody else's. */
-static int on_name(sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *ret_error)
-{
-	const sd_bus_error *error = sd_bus_message_get_error(reply);
-	struct bus *bus = userdata;
-	uint32_t answer = 0;
-
-	if (error || sd_bus_message_read(reply, "u", &answer) < 0 || answer != 1) {
-		retry(bus, answer == 3 ? "another process has the name " BUS_NAME
-			   : error     ? error->message ?: error->name
-				       : "the name " BUS_NAME " isn't to be had");
-		return 1;
-	}
-	on_changed(NULL, 0, bus); /* whoever asks from now on knows all this */
-	bus->has_name = true;
-	bus->pause_usec = PAUSE_MIN_USEC;
-	if (bus->complaint[0] != '\0')
+			  problem);
+	else
+		announce(bus, NULL); /* whoever asks from now on knows all this */
+	if (!problem && bus->was_away)
 		log_info("on the system bus again");
-	bus->complaint[0] = '\0';
-	return 1;
-}
-
-static int connect_bus(struct bus *bus)
-{
-	int r = sd_bus_open_system(&bus->connection);
-
-	if (r >= 0)
-		r = sd_bus_set_exit_on_disconnect(bus->connection, false);
-	if (r >= 0)
-		r = polkit_new(&bus->polkit);
-	if (r >= 0)
-		r = sd_bus_add_object_manager(bus->connection, NULL, BUS_PATH);
-	if (r >= 0)
-		r = sd_bus_add_object_vtable(bus->connection, NULL, BUS_PATH, BUS_INTERFACE, vtable,
-					     bus);
-	if (r >= 0)
-		r = bus_domains_add(bus);
-	if (r >= 0)
-		r = sd_bus_match_signal_async(bus->connection, NULL, "org.freedesktop.DBus.Local",
-					      "/org/freedesktop/DBus/Local",
-					      "org.freedesktop.DBus.Local", "Disconnected",
-					      on_disconnected, NULL, bus);
-	if (r >= 0)
-		r = sd_bus_request_name_async(bus->connection, NULL, BUS_NAME, 0, on_name, bus);
-	if (r >= 0)
-		r = sd_bus_attach_event(bus->connection, bus->event, BUS_PRIORITY);
-	return r;
-}
-
-static int on_connect(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
-{
-	struct bus *bus = userdata;
-	int r;
-
-	disconnect(bus);
-	r = connect_bus(bus);
-	if (r < 0) {
-		disconnect(bus);
-		retry(bus, strerror(-r));
-	}
-	return 0;
-}
-
-static int add_timer(struct bus *bus, sd_event_source **source, sd_event_time_handler_t handler)
-{
-	int r = sd_event_add_time(bus->event, source, CLOCK_MONOTONIC, 0, 0, handler, bus);
-
-	return r < 0 ? r : sd_event_source_set_enabled(*source, SD_EVENT_OFF);
+	bus->was_away = problem;
 }
 
 struct bus *bus_stop(struct bus *bus)
 {
 	if (!bus)
 		return NULL;
-	disconnect(bus);
-	sd_event_source_disable_unref(bus->connect_source);
+	bus_name_free(bus->name);
 	sd_event_source_disable_unref(bus->changed_source);
-	sd_event_unref(bus->event);
 	free(bus->domains);
 	free(bus);
 	return NULL;
@@ -389,21 +313,25 @@ struct bus *bus_stop(struct bus *bus)
 int bus_start(sd_event *event, struct host *host, struct bus **ret)
 {
 	struct bus *bus = calloc(1, sizeof(*bus));
+	const struct bus_name_options options = {.name = BUS_NAME,
+						 .pause_usec = PAUSE_USEC,
+						 .set_up = set_up,
+						 .tell = on_name,
+						 .userdata = bus};
 	int r;
 
 	if (!bus)
 		return -ENOMEM;
-	bus->event = sd_event_ref(event);
 	bus->host = host;
-	bus->pause_usec = PAUSE_MIN_USEC;
-	r = add_timer(bus, &bus->connect_source, on_connect);
+	r = sd_event_add_time(event, &bus->changed_source, CLOCK_MONOTONIC, 0, 0, on_changed, bus);
 	if (r >= 0)
-		r = add_timer(bus, &bus->changed_source, on_changed);
+		r = sd_event_source_set_enabled(bus->changed_source, SD_EVENT_OFF);
+	if (r >= 0)
+		r = bus_name_new(event, &options, &bus->name);
 	if (r < 0) {
 		bus_stop(bus);
 		return r;
 	}
-	on_connect(NULL, 0, bus);
 	*ret = bus;
 	return 0;
 }

@@ -65,7 +65,7 @@ static int may(struct bus *bus, sd_bus_message *call, const struct domain *domai
 	const char *const details[] = {"domain", domain->info.name, "uuid", uuid, NULL};
 
 	uuid_format(domain->info.uuid, uuid);
-	return polkit_check(bus->polkit, call, action, details, error);
+	return polkit_check(bus_name_polkit(bus->name), call, action, details, error);
 }
 
 static int lay(struct bus *bus, sd_bus_message *call, const struct domain *domain,
@@ -234,14 +234,13 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_END,
 };
 
-int bus_domains_add(struct bus *bus)
+int bus_domains_add(struct bus *bus, sd_bus *connection)
 {
-	int r = sd_bus_add_fallback_vtable(bus->connection, NULL, BUS_DOMAINS, BUS_DOMAIN_INTERFACE,
+	int r = sd_bus_add_fallback_vtable(connection, NULL, BUS_DOMAINS, BUS_DOMAIN_INTERFACE,
 					   vtable, on_find, bus);
 
 	return r < 0 ? r
-		     : sd_bus_add_node_enumerator(bus->connection, NULL, BUS_DOMAINS, on_enumerate,
-						  bus);
+		     : sd_bus_add_node_enumerator(connection, NULL, BUS_DOMAINS, on_enumerate, bus);
 }
 
 /* -- change signals
@@ -290,7 +289,7 @@ static const struct seen_domain *find_seen(const struct seen_domain *list, size_
 }
 
 /* before or now is NULL: it has come or gone. */
-static int announce(struct bus *bus, const struct seen_domain *before,
+static int announce(sd_bus *connection, const struct seen_domain *before,
 		    const struct seen_domain *now)
 {
 	_cleanup_free_ char *path = NULL;
@@ -299,16 +298,14 @@ static int announce(struct bus *bus, const struct seen_domain *before,
 	if (r < 0)
 		return r;
 	if (!now)
-		return sd_bus_emit_interfaces_removed(bus->connection, path, BUS_DOMAIN_INTERFACE,
-						      NULL);
+		return sd_bus_emit_interfaces_removed(connection, path, BUS_DOMAIN_INTERFACE, NULL);
 	if (!before)
-		return sd_bus_emit_interfaces_added(bus->connection, path, BUS_DOMAIN_INTERFACE,
-						    NULL);
-	return bus_announce(bus, path, BUS_DOMAIN_INTERFACE, watched, ARRAY_SIZE(watched), before,
-			    now);
+		return sd_bus_emit_interfaces_added(connection, path, BUS_DOMAIN_INTERFACE, NULL);
+	return bus_announce(connection, path, BUS_DOMAIN_INTERFACE, watched, ARRAY_SIZE(watched),
+			    before, now);
 }
 
-int bus_domains_announce(struct bus *bus, bool emit)
+int bus_domains_announce(struct bus *bus, sd_bus *connection)
 {
 	size_t n = host_n_domains(bus->host);
 	struct seen_domain *now = calloc(MAX(n, 1), sizeof(*now));
@@ -317,11 +314,11 @@ int bus_domains_announce(struct bus *bus, bool emit)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		see_domain(host_domain(bus->host, i), &now[i]);
-	for (size_t i = 0; emit && i < bus->n_domains; i++)
+	for (size_t i = 0; connection && i < bus->n_domains; i++)
 		if (!find_seen(now, n, &bus->domains[i]))
-			announce(bus, &bus->domains[i], NULL);
-	for (size_t i = 0; emit && i < n; i++)
-		announce(bus, find_seen(bus->domains, bus->n_domains, &now[i]), &now[i]);
+			announce(connection, &bus->domains[i], NULL);
+	for (size_t i = 0; connection && i < n; i++)
+		announce(connection, find_seen(bus->domains, bus->n_domains, &now[i]), &now[i]);
 	free(bus->domains);
 	bus->domains = now;
 	bus->n_domains = n;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
 
-#include "common/polkit.h"
+#include "common/bus_name.h"
 #include "hostd/bus.h"
 #include "hostd/host.h"
 
@@ -43,31 +43,26 @@ struct seen_domain {
 };
 
 struct bus {
-	sd_event *event;
 	struct host *host;
-	sd_bus *connection; /* NULL between two tries */
-	struct polkit *polkit;
-	bool has_name;
-	sd_event_source *connect_source, *changed_source;
-	uint64_t pause_usec; /* before the next try */
-	char complaint[256]; /* the last one in the log; empty: all is well */
+	struct bus_name *name;
+	bool was_away; /* and the log says so */
+	sd_event_source *changed_source;
 	struct seen_host seen;
 	struct seen_domain *domains;
 	size_t n_domains;
 };
 
 /* Emits PropertiesChanged for those properties whose values differ. */
-int bus_announce(struct bus *bus, const char *path, const char *interface,
+int bus_announce(sd_bus *connection, const char *path, const char *interface,
 		 const struct watched *watched, size_t n_watched, const void *before,
 		 const void *now);
 
 /* -- bus_domain.c -- */
-/* Puts the domains' objects on the connection. */
-int bus_domains_add(struct bus *bus);
+/* Puts the domains' objects on a connection. */
+int bus_domains_add(struct bus *bus, sd_bus *connection);
 
-/* Tells who has come, gone and changed since the last time; or, while nobody listens, only notes
- * it. */
-int bus_domains_announce(struct bus *bus, bool emit);
+/* Tells who has come, gone and changed since the last time; or, with NULL, only notes it. */
+int bus_domains_announce(struct bus *bus, sd_bus *connection);
 
 /* Where a domain's object is: the caller frees it. */
 int bus_domain_path(const uint8_t *uuid, char **ret);
