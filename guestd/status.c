@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/json.h"
 #include "common/macro.h"
 #include "config.h"
 #include "guestd/concern.h"
@@ -45,29 +46,13 @@ void guest_status_cpufreq(const struct guest *guest, char *ret, size_t size)
 			 n, others_reason(guest));
 }
 
-/* json-c's add functions fail only without memory; what is missing then is missing. */
-static void add_text(struct json_object *to, const char *key, const char *value)
-{
-	json_object_object_add(to, key, json_object_new_string(value));
-}
-
-static void add_number(struct json_object *to, const char *key, uint64_t value)
-{
-	json_object_object_add(to, key, json_object_new_uint64(value));
-}
-
-static void add_flag(struct json_object *to, const char *key, bool value)
-{
-	json_object_object_add(to, key, json_object_new_boolean(value));
-}
-
 static void add_link(struct json_object *to, const struct guest *guest)
 {
-	add_flag(to, "connected", guest_link_is_streaming(guest));
-	add_text(to, "connection", guest->link_text);
-	add_text(to, "host_agent", guest_link_is_streaming(guest) ? guest->dialog->agent : "");
-	add_number(to, "reports", guest->reports);
-	add_number(to, "feedbacks", guest->feedbacks);
+	json_add_flag(to, "connected", guest_link_is_streaming(guest));
+	json_add_text(to, "connection", guest->link_text);
+	json_add_text(to, "host_agent", guest_link_is_streaming(guest) ? guest->dialog->agent : "");
+	json_add_number(to, "reports", guest->reports);
+	json_add_number(to, "feedbacks", guest->feedbacks);
 }
 
 static void add_cpufreq(struct json_object *to, const struct guest *guest)
@@ -75,26 +60,19 @@ static void add_cpufreq(struct json_object *to, const struct guest *guest)
 	char reason[160];
 
 	guest_status_cpufreq(guest, reason, sizeof(reason));
-	add_text(to, "cpufreq", hello_cpufreq_name(guest_cpufreq_state(guest)));
-	add_text(to, "cpufreq_reason", reason);
+	json_add_text(to, "cpufreq", hello_cpufreq_name(guest_cpufreq_state(guest)));
+	json_add_text(to, "cpufreq_reason", reason);
 }
 
 static void add_concerns(struct json_object *to, const struct guest *guest)
 {
 	struct json_object *list = json_object_new_array();
 
-	for (unsigned i = 0; NOTICE_KNOWN >> i; i++) {
-		struct json_object *object;
-
-		if (!(guest->notice.concerns & UINT32_C(1) << i))
-			continue;
-		object = json_object_new_object();
-		add_text(object, "name", notice_concern_name(i));
-		add_text(object, "text", concern_explain(i, counters_proc_lacks(guest->proc)));
-		if (i == NOTICE_SCHED_EXT && *guest->notice.scheduler)
-			add_text(object, "detail", guest->notice.scheduler);
-		json_object_array_add(list, object);
-	}
+	for (unsigned i = 0; NOTICE_KNOWN >> i; i++)
+		if (guest->notice.concerns & UINT32_C(1) << i)
+			json_append_concern(list, notice_concern_name(i),
+					    concern_explain(i, counters_proc_lacks(guest->proc)),
+					    i == NOTICE_SCHED_EXT ? guest->notice.scheduler : "");
 	json_object_object_add(to, "concerns", list);
 }
 
@@ -116,14 +94,14 @@ static struct json_object *cpu_json(const struct guest *guest, unsigned cpu)
 	struct estimate estimate;
 
 	estimator_get(guest->estimator, cpu, &estimate);
-	add_number(object, "cpu", cpu);
-	add_number(object, "util_avg", estimate.util_avg);
-	add_number(object, "util_est", estimate.util_est);
-	add_flag(object, "saturated", estimate.saturated);
+	json_add_number(object, "cpu", cpu);
+	json_add_number(object, "util_avg", estimate.util_avg);
+	json_add_number(object, "util_est", estimate.util_est);
+	json_add_flag(object, "saturated", estimate.saturated);
 	if (guest->governor.valid && guest->governor.delivered1024[cpu] > 0)
-		add_number(object, "delivered", guest->governor.delivered1024[cpu]);
+		json_add_number(object, "delivered", guest->governor.delivered1024[cpu]);
 	if (speed_of(guest, cpu) > 0)
-		add_number(object, "khz", speed_of(guest, cpu));
+		json_add_number(object, "khz", speed_of(guest, cpu));
 	return object;
 }
 
@@ -132,13 +110,13 @@ struct json_object *guest_status_json(const struct guest *guest)
 	struct json_object *status = json_object_new_object();
 	struct json_object *cpus = json_object_new_array();
 
-	add_text(status, "version", PACKAGE_VERSION);
-	add_flag(status, "dry_run", guest->options.dry_run);
+	json_add_text(status, "version", PACKAGE_VERSION);
+	json_add_flag(status, "dry_run", guest->options.dry_run);
 	add_link(status, guest);
-	add_text(status, "signal", hello_signal_name(SIGNAL_PROC));
+	json_add_text(status, "signal", hello_signal_name(SIGNAL_PROC));
 	add_cpufreq(status, guest);
 	add_concerns(status, guest);
-	add_text(status, "config_error", guest_config_error(guest));
+	json_add_text(status, "config_error", guest_config_error(guest));
 	CPUMASK_FOREACH(cpu, &guest->cpus)
 		json_object_array_add(cpus, cpu_json(guest, cpu));
 	json_object_object_add(status, "cpus", cpus);

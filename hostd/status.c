@@ -4,34 +4,19 @@
 
 #include <string.h>
 
+#include "common/json.h"
 #include "common/macro.h"
 #include "config.h"
 #include "hostd/concern.h"
 #include "hostd/cpuset.h"
-
-/* json-c's add functions fail only without memory; what is missing then is missing. */
-static void add_text(struct json_object *to, const char *key, const char *value)
-{
-	json_object_object_add(to, key, json_object_new_string(value));
-}
-
-static void add_number(struct json_object *to, const char *key, uint64_t value)
-{
-	json_object_object_add(to, key, json_object_new_uint64(value));
-}
-
-static void add_flag(struct json_object *to, const char *key, bool value)
-{
-	json_object_object_add(to, key, json_object_new_boolean(value));
-}
 
 static void add_actuator(struct json_object *to, const char *key, const char *name,
 			 const char *reason)
 {
 	struct json_object *object = json_object_new_object();
 
-	add_text(object, "actuator", name);
-	add_text(object, "reason", reason);
+	json_add_text(object, "actuator", name);
+	json_add_text(object, "reason", reason);
 	json_object_object_add(to, key, object);
 }
 
@@ -40,14 +25,14 @@ static void add_counts(struct json_object *to, const struct host_counts *counts)
 	struct json_object *refused = json_object_new_object();
 	struct json_object *closed = json_object_new_object();
 
-	add_number(refused, "cid", counts->refused_cid);
-	add_number(refused, "port", counts->refused_port);
-	add_number(refused, "full", counts->refused_full);
+	json_add_number(refused, "cid", counts->refused_cid);
+	json_add_number(refused, "port", counts->refused_port);
+	json_add_number(refused, "full", counts->refused_full);
 	json_object_object_add(to, "refused", refused);
 	for (unsigned i = 1; i < ARRAY_SIZE(counts->closed_by_code); i++)
-		add_number(closed, bye_code_name(i), counts->closed_by_code[i]);
+		json_add_number(closed, bye_code_name(i), counts->closed_by_code[i]);
 	json_object_object_add(to, "closed", closed);
-	add_number(to, "accepted", counts->accepted);
+	json_add_number(to, "accepted", counts->accepted);
 }
 
 /* Why a vCPU isn't acted on; NULL if it is. */
@@ -83,20 +68,20 @@ static void add_thread(struct json_object *to, const struct domain *domain, unsi
 
 	if (vcpu->thread.tid == 0)
 		return;
-	add_number(to, "thread", (uint64_t)vcpu->thread.tid);
+	json_add_number(to, "thread", (uint64_t)vcpu->thread.tid);
 	if (cpuset_allowed(root_fd, vcpu->thread.tid, &cpus) >= 0 &&
 	    cpumask_format(&cpus, text, sizeof(text)) >= 0)
-		add_text(to, "cpus", text);
+		json_add_text(to, "cpus", text);
 	if (thread_stat(root_fd, vcpu->thread.tid, &stat) >= 0) {
-		add_number(to, "host_cpu", stat.cpu);
+		json_add_number(to, "host_cpu", stat.cpu);
 		if (actuator_floor_effective(domain->env->actuator, &vcpu->thread, stat.cpu,
 					     &effective1024) >= 0)
-			add_number(to, "floor_effective", effective1024);
+			json_add_number(to, "floor_effective", effective1024);
 	}
 	domain_delivered(domain, i, &delivered);
-	add_number(to, "capacity", delivered.capacity);
-	add_number(to, "khz", delivered.freq_khz);
-	add_number(to, "max_khz", delivered.freq_max_khz);
+	json_add_number(to, "capacity", delivered.capacity);
+	json_add_number(to, "khz", delivered.freq_khz);
+	json_add_number(to, "max_khz", delivered.freq_max_khz);
 }
 
 static struct json_object *vcpu_json(const struct domain *domain, unsigned i)
@@ -107,19 +92,19 @@ static struct json_object *vcpu_json(const struct domain *domain, unsigned i)
 	char text[CPUMASK_TEXT_MAX];
 	const char *reason = vcpu_reason(domain, i);
 
-	add_number(object, "index", i);
-	add_number(object, "util", demand->util1024);
-	add_number(object, "util_avg", demand->util_avg);
-	add_number(object, "util_est", demand->util_est);
-	add_flag(object, "saturated", demand->flags & VCPU_SATURATED);
-	add_number(object, "run_delay_usec", demand->run_delay_usec);
-	add_number(object, "steal_usec", demand->steal_usec);
-	add_number(object, "floor", vcpu->have.floor1024);
+	json_add_number(object, "index", i);
+	json_add_number(object, "util", demand->util1024);
+	json_add_number(object, "util_avg", demand->util_avg);
+	json_add_number(object, "util_est", demand->util_est);
+	json_add_flag(object, "saturated", demand->flags & VCPU_SATURATED);
+	json_add_number(object, "run_delay_usec", demand->run_delay_usec);
+	json_add_number(object, "steal_usec", demand->steal_usec);
+	json_add_number(object, "floor", vcpu->have.floor1024);
 	if (vcpu->have.placed && cpumask_format(&vcpu->have.cpus, text, sizeof(text)) >= 0)
-		add_text(object, "placed", text);
+		json_add_text(object, "placed", text);
 	add_thread(object, domain, i);
 	if (reason)
-		add_text(object, "reason", reason);
+		json_add_text(object, "reason", reason);
 	return object;
 }
 
@@ -139,18 +124,6 @@ const char *status_reason(const struct domain *domain)
 }
 
 /* What may mislead or be in vain: names for programs, texts for people. */
-static void add_concern(struct json_object *list, unsigned concern, unsigned signal,
-			const char *detail)
-{
-	struct json_object *object = json_object_new_object();
-
-	add_text(object, "name", concern_name(concern));
-	add_text(object, "text", concern_text(concern, signal));
-	if (detail && *detail)
-		add_text(object, "detail", detail);
-	json_object_array_add(list, object);
-}
-
 static void add_concerns(struct json_object *to, const struct domain *domain)
 {
 	unsigned signal = domain->hello ? domain->hello->signal : 0;
@@ -158,8 +131,8 @@ static void add_concerns(struct json_object *to, const struct domain *domain)
 
 	for (unsigned i = 0; i < CONCERN_N; i++)
 		if (domain->concerns & CONCERN_BIT(i))
-			add_concern(list, i, signal,
-				    i == NOTICE_SCHED_EXT ? domain->scheduler : NULL);
+			json_append_concern(list, concern_name(i), concern_text(i, signal),
+					    i == NOTICE_SCHED_EXT ? domain->scheduler : "");
 	json_object_object_add(to, "concerns", list);
 }
 
@@ -176,7 +149,7 @@ static void add_host_concerns(struct json_object *to, const struct host *host)
 			continue;
 		if (cpus && cpumask_format(cpus, text, sizeof(text)) > 0)
 			snprintf(detail, sizeof(detail), "CPUs %s", text);
-		add_concern(list, i, 0, detail);
+		json_append_concern(list, concern_name(i), concern_text(i, 0), detail);
 	}
 	json_object_object_add(to, "concerns", list);
 }
@@ -189,27 +162,27 @@ static struct json_object *domain_json(const struct domain *domain)
 	char uuid[UUID_TEXT];
 
 	uuid_format(domain->info.uuid, uuid);
-	add_text(object, "name", domain->info.name);
-	add_text(object, "uuid", uuid);
-	add_number(object, "id", (uint64_t)domain->info.id);
+	json_add_text(object, "name", domain->info.name);
+	json_add_text(object, "uuid", uuid);
+	json_add_number(object, "id", (uint64_t)domain->info.id);
 	if (domain->info.cid >= CID_FIRST_GUEST)
-		add_number(object, "cid", domain->info.cid);
-	add_flag(object, "connected", domain->hello);
-	add_number(object, "limit", domain->limit.percent);
-	add_flag(object, "released", domain->limit.released);
-	add_number(object, "reports", domain->reports);
-	add_text(object, "threads", thread_source_text(domain->thread_source));
+		json_add_number(object, "cid", domain->info.cid);
+	json_add_flag(object, "connected", domain->hello);
+	json_add_number(object, "limit", domain->limit.percent);
+	json_add_flag(object, "released", domain->limit.released);
+	json_add_number(object, "reports", domain->reports);
+	json_add_text(object, "threads", thread_source_text(domain->thread_source));
 	if (domain->hello) {
 		const struct peer *peer = session_peer(domain->session);
 
-		add_text(object, "agent", domain->hello->agent);
-		add_text(object, "signal", hello_signal_name(domain->hello->signal));
-		add_text(object, "cpufreq", hello_cpufreq_name(domain->hello->cpufreq));
-		add_flag(object, "invariant", domain->hello->invariant);
-		add_number(object, "reports_lost", peer->lost);
+		json_add_text(object, "agent", domain->hello->agent);
+		json_add_text(object, "signal", hello_signal_name(domain->hello->signal));
+		json_add_text(object, "cpufreq", hello_cpufreq_name(domain->hello->cpufreq));
+		json_add_flag(object, "invariant", domain->hello->invariant);
+		json_add_number(object, "reports_lost", peer->lost);
 	}
 	if (reason)
-		add_text(object, "reason", reason);
+		json_add_text(object, "reason", reason);
 	add_concerns(object, domain);
 	for (unsigned i = 0; i < domain->info.n_vcpus; i++)
 		json_object_array_add(vcpus, vcpu_json(domain, i));
@@ -226,22 +199,22 @@ struct json_object *status_json(const struct host *host)
 	const char *error;
 	char kernel[32];
 
-	add_text(status, "version", PACKAGE_VERSION);
+	json_add_text(status, "version", PACKAGE_VERSION);
 	snprintf(kernel, sizeof(kernel), "%u.%u", host_topology(host)->kernel_major,
 		 host_topology(host)->kernel_minor);
-	add_text(status, "kernel", kernel);
-	add_flag(status, "dry_run", actuator_is_dry(actuator));
+	json_add_text(status, "kernel", kernel);
+	json_add_flag(status, "dry_run", actuator_is_dry(actuator));
 	add_actuator(status, "floor", actuator_floor_name(actuator),
 		     actuator_floor_reason(actuator));
 	add_actuator(status, "placement", actuator_cpus_name(actuator),
 		     actuator_cpus_reason(actuator));
 	add_host_concerns(status, host);
-	add_flag(libvirt, "connected", host_libvirt_connected(host, &error));
-	add_text(libvirt, "error", error);
+	json_add_flag(libvirt, "connected", host_libvirt_connected(host, &error));
+	json_add_text(libvirt, "error", error);
 	json_object_object_add(status, "libvirt", libvirt);
 	add_counts(status, host_counts(host));
-	add_number(status, "settings_changed",
-		   actuator_is_dry(actuator) ? 0 : actuator_changed(actuator));
+	json_add_number(status, "settings_changed",
+			actuator_is_dry(actuator) ? 0 : actuator_changed(actuator));
 	for (size_t i = 0; i < host_n_domains(host); i++)
 		json_object_array_add(domains, domain_json(host_domain(host, i)));
 	json_object_object_add(status, "domains", domains);
