@@ -217,7 +217,7 @@ static void test_introspection(void **state)
 		TEST_SKIP("there is no dbus-daemon");
 	reply = call(f, f->nobody, "org.freedesktop.DBus.Introspectable", "Introspect");
 	assert_true(sd_bus_message_read(reply, "s", &xml) >= 0);
-	test_bus_man("org.vmfreq.Guest1.5", GUEST_BUS_INTERFACE, xml);
+	test_bus_man("org.vmfreq.Guest1.5", NULL, GUEST_BUS_INTERFACE, xml);
 	sd_bus_message_unref(reply);
 }
 

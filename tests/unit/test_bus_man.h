@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The manual page of a D-Bus interface against its introspection: each member of the one is in the
- * other, with the same types. In the page a method is ".It Fn NAME "in s text" "out b done"", in
- * the section METHODS; a property is ".It Vt TYPE Va NAME", in PROPERTIES; a signal is as a method,
- * in SIGNALS, with "s text". */
+ * other, with the same types. In the page a method is ".It Fn NAME "in s text" "out b done"", below
+ * the heading Methods; a property is ".It Vt TYPE Va NAME", below Properties, with " No *" if it
+ * has a change signal; a signal is as a method, below Signals, with "s text". */
 #pragma once
 
 #include "tests/unit/test.h"
@@ -10,7 +10,8 @@
 #define TEST_MEMBER_MAX 256U
 #define TEST_MEMBERS	128U
 
-/* Each member as a line: "method Reload", "method GetStatus out s json", "property b Connected". */
+/* Each member as a line: "method Reload", "method GetStatus out s json", "property s Version",
+ * "property b Connected *". */
 struct test_members {
 	unsigned n;
 	char line[TEST_MEMBERS][TEST_MEMBER_MAX];
@@ -74,8 +75,10 @@ static inline void test_members_of_xml(const char *xml, const char *interface,
 			test_member_append(last, " %s", test_attribute(line, "name", a));
 		} else if (strstr(line, "<property")) {
 			last = test_member_add(ret, "property");
-			test_member_append(last, " %s %s", test_attribute(line, "type", a),
+			test_member_append(last, " %s %s *", test_attribute(line, "type", a),
 					   test_attribute(line, "name", b));
+		} else if (strstr(line, "<annotation") && strstr(line, ".EmitsChangedSignal\"")) {
+			last[strlen(last) - strlen(" *")] = '\0'; /* it is said if there is none */
 		} else if (strstr(line, "<arg")) {
 			test_attribute(line, "direction", a);
 			test_member_append(last, "%s%s", *a ? " " : "", a);
@@ -85,37 +88,60 @@ static inline void test_members_of_xml(const char *xml, const char *interface,
 	}
 }
 
-/* What a page says. */
-static inline void test_members_of_page(const char *page, struct test_members *ret)
+/* Which members stand below a heading of a page; "" if none do. */
+static inline const char *test_kind_below(const char *heading)
+{
+	return strcasestr(heading, "methods")	   ? "method"
+	       : strcasestr(heading, "properties") ? "property"
+	       : strcasestr(heading, "signals")	   ? "signal"
+						   : "";
+}
+
+/* A line of a page with a member in it. */
+static inline void test_member_of_line(const char *line, const char *kind,
+				       struct test_members *members)
+{
+	char type[64], name[64], *member;
+	int n = 0;
+
+	if (strcmp(kind, "property") == 0) {
+		if (sscanf(line, ".It Vt %63s Va %63s%n", type, name, &n) != 2)
+			return;
+		EXPECT(line[n] == '\0' || strcmp(line + n, " No *") == 0, "what is this: %s", line);
+		test_member_append(test_member_add(members, kind), " %s %s%s", type, name,
+				   line[n] ? " *" : "");
+		return;
+	}
+	if (*kind == '\0' || sscanf(line, ".It Fn %63s", name) != 1)
+		return;
+	member = test_member_add(members, kind);
+	test_member_append(member, " %s", name);
+	for (const char *p = strchr(line, '"'); p; p = strchr(p + strcspn(p + 1, "\"") + 2, '"'))
+		test_member_append(member, " %.*s", (int)strcspn(p + 1, "\""), p + 1);
+}
+
+/* What a page says, or, unless it is NULL, the part of it with that heading. */
+static inline void test_members_of_page(const char *page, const char *part,
+					struct test_members *ret)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_fclose_ FILE *file = NULL;
-	char line[512], type[64], name[64];
-	const char *section = "";
+	const char *kind = "";
+	bool inside = false;
+	char line[512];
 
 	ret->n = 0;
 	assert_true(asprintf(&path, SRCDIR "/man/%s", page) > 0);
 	file = fopen(path, "re");
 	EXPECT(file, "%s can't be read", path);
 	while (fgets(line, sizeof(line), file)) {
-		char *p, *member;
-
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, ".Sh ", 4) == 0)
-			section = strstr(line, "METHODS")      ? "method"
-				  : strstr(line, "PROPERTIES") ? "property"
-				  : strstr(line, "SIGNALS")    ? "signal"
-							       : "";
-		if (strcmp(section, "property") == 0 &&
-		    sscanf(line, ".It Vt %63s Va %63s", type, name) == 2)
-			test_member_append(test_member_add(ret, section), " %s %s", type, name);
-		if (*section == '\0' || strcmp(section, "property") == 0 ||
-		    sscanf(line, ".It Fn %63s", name) != 1)
-			continue;
-		member = test_member_add(ret, section);
-		test_member_append(member, " %s", name);
-		for (p = strchr(line, '"'); p; p = strchr(p + strcspn(p + 1, "\"") + 2, '"'))
-			test_member_append(member, " %.*s", (int)strcspn(p + 1, "\""), p + 1);
+			inside = !part || strcmp(line + 4, part) == 0;
+		if (strncmp(line, ".Sh ", 4) == 0 || strncmp(line, ".Ss ", 4) == 0)
+			kind = test_kind_below(line + 4);
+		if (inside)
+			test_member_of_line(line, kind, ret);
 	}
 }
 
@@ -127,13 +153,15 @@ static inline bool test_members_have(const struct test_members *members, const c
 	return false;
 }
 
-/* page is a file below man/. */
-static inline void test_bus_man(const char *page, const char *interface, const char *xml)
+/* page is a file below man/; part is the heading that the interface has in it, or NULL if the page
+ * is all of that interface. */
+static inline void test_bus_man(const char *page, const char *part, const char *interface,
+				const char *xml)
 {
 	static struct test_members there, said;
 
 	test_members_of_xml(xml, interface, &there);
-	test_members_of_page(page, &said);
+	test_members_of_page(page, part, &said);
 	EXPECT(there.n > 0, "no %s in:\n%s", interface, xml);
 	for (unsigned i = 0; i < there.n; i++)
 		EXPECT(test_members_have(&said, there.line[i]), "%s doesn't have '%s' of %s", page,
