@@ -8,6 +8,7 @@
 #include "common/macro.h"
 #include "config.h"
 #include "hostd/bus_private.h"
+#include "hostd/concern.h"
 #include "hostd/status.h"
 
 #define PAUSE_USEC  (500 * USEC_PER_MSEC) /* before the bus is tried again */
@@ -153,6 +154,28 @@ static int get_kernel(_unused_ sd_bus *connection, _unused_ const char *path,
 	return sd_bus_message_append(reply, "s", kernel);
 }
 
+static int append_concern(sd_bus_message *reply, const struct host *host, unsigned concern)
+{
+	char detail[CONCERN_DETAIL_MAX];
+
+	concern_detail(host_concern_facts(host), concern, detail, sizeof(detail));
+	return sd_bus_message_append(reply, "(sss)", concern_name(concern), detail,
+				     concern_text(concern, 0));
+}
+
+static int get_concerns(_unused_ sd_bus *connection, _unused_ const char *path,
+			_unused_ const char *interface, _unused_ const char *property,
+			sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
+{
+	const struct host *host = ((struct bus *)userdata)->host;
+	int r = sd_bus_message_open_container(reply, 'a', "(sss)");
+
+	for (unsigned i = 0; r >= 0 && i < CONCERN_N; i++)
+		if (host_concerns(host) & CONCERN_BIT(i))
+			r = append_concern(reply, host, i);
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 /* What changes with a guest's reports or more often has no signal. */
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
@@ -176,6 +199,7 @@ static const sd_bus_vtable vtable[] = {
 			SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("PlacementReason", "s", get_placement_reason, 0,
 			SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Concerns", "a(sss)", get_concerns, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("LibvirtConnected", "b", get_libvirt_connected, 0,
 			SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("LibvirtError", "s", get_libvirt_error, 0,
@@ -200,12 +224,25 @@ static const struct watched watched[] = {
 	WATCHED(struct seen_host, "FloorReason", floor_reason),
 	WATCHED(struct seen_host, "PlacementActuator", placement),
 	WATCHED(struct seen_host, "PlacementReason", placement_reason),
+	WATCHED(struct seen_host, "Concerns", concerns),
 	WATCHED(struct seen_host, "LibvirtConnected", libvirt_connected),
 	WATCHED(struct seen_host, "LibvirtError", libvirt_error),
 	WATCHED(struct seen_host, "ConfigError", config_error),
 	WATCHED(struct seen_host, "Domains", n_domains),
 	WATCHED(struct seen_host, "Guests", n_guests),
 };
+
+/* Not all facts: others change, and the property doesn't. */
+static void see_concerns(const struct host *host, struct seen_concerns *ret)
+{
+	ret->set = host_concerns(host);
+	for (unsigned i = CONCERN_FIRST_OF_HOST; i < CONCERN_N; i++) {
+		const struct cpumask *cpus = concern_cpus(host_concern_facts(host), i);
+
+		if (cpus)
+			ret->cpus[i - CONCERN_FIRST_OF_HOST] = *cpus;
+	}
+}
 
 static void see_host(const struct host *host, struct seen_host *ret)
 {
@@ -218,6 +255,7 @@ static void see_host(const struct host *host, struct seen_host *ret)
 	snprintf(ret->placement, sizeof(ret->placement), "%s", actuator_cpus_name(actuator));
 	snprintf(ret->placement_reason, sizeof(ret->placement_reason), "%s",
 		 actuator_cpus_reason(actuator));
+	see_concerns(host, &ret->concerns);
 	ret->libvirt_connected = libvirt_connected(host);
 	snprintf(ret->libvirt_error, sizeof(ret->libvirt_error), "%s", libvirt_error(host));
 	snprintf(ret->config_error, sizeof(ret->config_error), "%s", host_config_error(host));

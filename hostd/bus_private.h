@@ -20,9 +20,16 @@ struct watched {
 		property_, offsetof(type, field), sizeof(((type *)NULL)->field)                    \
 	}
 
+/* The host's own, and the CPUs that each is about. */
+struct seen_concerns {
+	uint64_t set;
+	struct cpumask cpus[CONCERN_N - CONCERN_FIRST_OF_HOST];
+};
+
 /* What was announced of the manager and of each domain. */
 struct seen_host {
 	char floor[32], floor_reason[256], placement[32], placement_reason[256];
+	struct seen_concerns concerns;
 	bool libvirt_connected;
 	char libvirt_error[256], config_error[512];
 	uint32_t n_domains, n_guests;

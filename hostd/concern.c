@@ -110,6 +110,17 @@ const struct cpumask *concern_cpus(const struct concern_facts *facts, unsigned c
 	}
 }
 
+void concern_detail(const struct concern_facts *facts, unsigned concern, char *ret, size_t size)
+{
+	const struct cpumask *cpus = concern_cpus(facts, concern);
+	char text[CPUMASK_TEXT_MAX];
+
+	if (cpus && cpumask_format(cpus, text, sizeof(text)) > 0)
+		snprintf(ret, size, "CPUs %s", text);
+	else
+		snprintf(ret, size, "%s", "");
+}
+
 uint64_t concern_of_host(const struct concern_facts *facts)
 {
 	const struct governors *governors = &facts->governors;

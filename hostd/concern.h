@@ -53,3 +53,7 @@ uint64_t concern_of_host(const struct concern_facts *facts);
 
 /* The CPUs that one of them is about; NULL if it is about all. */
 const struct cpumask *concern_cpus(const struct concern_facts *facts, unsigned concern);
+
+/* The same in words: "CPUs 0-3", or "". CONCERN_DETAIL_MAX always fits. */
+#define CONCERN_DETAIL_MAX (CPUMASK_TEXT_MAX + sizeof("CPUs "))
+void concern_detail(const struct concern_facts *facts, unsigned concern, char *ret, size_t size);

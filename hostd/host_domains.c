@@ -218,6 +218,7 @@ void host_verify(struct host *host)
 		domain_verify(host->domains[i]);
 	actuator_verify(host->actuator, now_usec);
 	host_look(host);
+	bus_changed(host->bus);
 }
 
 int host_on_verify(sd_event_source *source, uint64_t usec, void *userdata)
@@ -226,7 +227,6 @@ int host_on_verify(sd_event_source *source, uint64_t usec, void *userdata)
 	uint64_t now_usec = usec;
 
 	host_verify(host);
-	bus_changed(host->bus);
 	sd_event_now(host->event, CLOCK_MONOTONIC, &now_usec);
 	watchdog_feed(&host->watchdog, now_usec);
 	sd_event_source_set_time(source, now_usec + VERIFY_USEC);

@@ -142,13 +142,11 @@ static void add_host_concerns(struct json_object *to, const struct host *host)
 	struct json_object *list = json_object_new_array();
 
 	for (unsigned i = 0; i < CONCERN_N; i++) {
-		const struct cpumask *cpus = concern_cpus(host_concern_facts(host), i);
-		char text[CPUMASK_TEXT_MAX], detail[CPUMASK_TEXT_MAX + 8] = "";
+		char detail[CONCERN_DETAIL_MAX];
 
 		if (!(host_concerns(host) & CONCERN_BIT(i)))
 			continue;
-		if (cpus && cpumask_format(cpus, text, sizeof(text)) > 0)
-			snprintf(detail, sizeof(detail), "CPUs %s", text);
+		concern_detail(host_concern_facts(host), i, detail, sizeof(detail));
 		json_append_concern(list, concern_name(i), concern_text(i, 0), detail);
 	}
 	json_object_object_add(to, "concerns", list);

@@ -4,6 +4,8 @@
 #include "tests/unit/test_bus_man.h"
 #include "tests/unit/test_host_bus.h"
 
+#define CPUFREQ "sys/devices/system/cpu/cpufreq"
+
 /* -- what is read
  * ---------------------------------------------------------------------------------*/
 
@@ -155,6 +157,77 @@ static void test_changes(void **state)
 	expect_property(f, DOMAIN_PATH, "Connected", "0");
 }
 
+/* What takes the use out of floors on the host itself comes, and goes. */
+static void test_concerns(void **state)
+{
+	struct fixture *f = *state;
+
+	if (f->daemon == 0)
+		TEST_SKIP("there is no dbus-daemon");
+	begin_hearing(f);
+	expect_property(f, BUS_PATH, "Concerns", "host_no_cpufreq[] ");
+	test_write(f->dir, "sys/kernel/sched_ext/state", "enabled\n");
+	host_verify(f->host);
+	wait_heard(f, "PropertiesChanged:Concerns ");
+	expect_property(f, BUS_PATH, "Concerns", "host_sched_ext[] host_no_cpufreq[] ");
+	f->heard[0] = '\0';
+	host_verify(f->host);
+	host_take_inventory(f->host, make_inventory(2, 7));
+	wait_heard(f, "PropertiesChanged:Domains ");
+	assert_null(strstr(f->heard, ":Concerns"));
+	test_write(f->dir, "sys/kernel/sched_ext/state", "disabled\n");
+	host_verify(f->host);
+	wait_heard(f, "PropertiesChanged:Concerns ");
+	expect_property(f, BUS_PATH, "Concerns", "host_no_cpufreq[] ");
+}
+
+static void write_governor(struct fixture *f, unsigned cpu, const char *governor)
+{
+	static const char *const files[] = {"cpuinfo_min_freq", "cpuinfo_max_freq",
+					    "scaling_cur_freq"};
+	char path[128], text[8];
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), CPUFREQ "/policy%u/%s", cpu, files[i]);
+		test_write(f->dir, path, i == 0 ? "600000\n" : "3000000\n");
+	}
+	snprintf(path, sizeof(path), CPUFREQ "/policy%u/related_cpus", cpu);
+	snprintf(text, sizeof(text), "%u\n", cpu);
+	test_write(f->dir, path, text);
+	snprintf(path, sizeof(path), CPUFREQ "/policy%u/scaling_driver", cpu);
+	test_write(f->dir, path, "acpi-cpufreq\n");
+	snprintf(path, sizeof(path), CPUFREQ "/policy%u/scaling_governor", cpu);
+	test_write(f->dir, path, governor);
+}
+
+/* The same concern, about other CPUs, is another value. */
+static void test_concern_of_other_cpus(void **state)
+{
+	struct fixture *f = *state;
+
+	if (f->daemon == 0)
+		TEST_SKIP("there is no dbus-daemon");
+	host_free(TAKE_PTR(f->host));
+	test_write(f->dir, "sys/devices/system/cpu/online", "0-1\n");
+	test_write(f->dir, "sys/devices/system/cpu/possible", "0-1\n");
+	write_governor(f, 0, "schedutil\n");
+	write_governor(f, 1, "performance\n");
+	start_host(f);
+	wait_for_answer(f);
+	begin_hearing(f);
+	expect_property(f, BUS_PATH, "Concerns", "performance_governor[CPUs 1] ");
+	write_governor(f, 0, "performance\n");
+	host_verify(f->host);
+	wait_heard(f, "PropertiesChanged:Concerns ");
+	expect_property(f, BUS_PATH, "Concerns", "performance_governor[CPUs 0-1] ");
+	write_governor(f, 0, "schedutil\n");
+	write_governor(f, 1, "schedutil\n");
+	f->heard[0] = '\0';
+	host_verify(f->host);
+	wait_heard(f, "PropertiesChanged:Concerns ");
+	expect_property(f, BUS_PATH, "Concerns", "");
+}
+
 /* Reports, as many as they are, change nothing that has a signal. */
 static void test_reports_are_silent(void **state)
 {
@@ -285,6 +358,8 @@ int main(void)
 		TEST(test_no_such_object),
 		TEST(test_man_page),
 		TEST(test_changes),
+		TEST(test_concerns),
+		TEST(test_concern_of_other_cpus),
 		TEST(test_reports_are_silent),
 		TEST(test_domains_come_and_go),
 		TEST(test_bus_restarts),

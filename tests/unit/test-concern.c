@@ -82,13 +82,30 @@ static void test_host(_unused_ void **state)
 	assert_null(concern_cpus(&rows[4].facts, CONCERN_HOST_SCHED_EXT));
 }
 
+static void test_detail(_unused_ void **state)
+{
+	struct concern_facts facts = {.governors.active.word[0] = 6};
+	char text[CONCERN_DETAIL_MAX];
+
+	concern_detail(&facts, CONCERN_ACTIVE_MODE, text, sizeof(text));
+	assert_string_equal(text, "CPUs 1-2");
+	concern_detail(&facts, CONCERN_PERFORMANCE, text, sizeof(text));
+	assert_string_equal(text, "");
+	concern_detail(&facts, CONCERN_NO_CPUFREQ, text, sizeof(text));
+	assert_string_equal(text, "");
+	/* The longest: each other CPU. */
+	for (unsigned i = 0; i < ARRAY_SIZE(facts.taken.word); i++)
+		facts.taken.word[i] = UINT64_C(0xaaaaaaaaaaaaaaaa);
+	concern_detail(&facts, CONCERN_MIN_FREQ_TAKEN, text, sizeof(text));
+	assert_string_equal(text + strlen(text) - strlen(",1021,1023"), ",1021,1023");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each),
-		cmocka_unit_test(test_guests),
-		cmocka_unit_test(test_sched_ext),
-		cmocka_unit_test(test_host),
+		cmocka_unit_test(test_each),	  cmocka_unit_test(test_guests),
+		cmocka_unit_test(test_sched_ext), cmocka_unit_test(test_host),
+		cmocka_unit_test(test_detail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

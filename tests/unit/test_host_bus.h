@@ -124,6 +124,23 @@ static inline void expect(struct fixture *f, sd_bus *bus, const char *method, co
 	sd_bus_message_unref(reply);
 }
 
+/* Concerns as text: "NAME[DETAIL] " each. */
+static inline char *read_concerns(sd_bus_message *message)
+{
+	const char *name, *detail, *text;
+	char *result = NULL;
+	size_t size;
+	FILE *to = open_memstream(&result, &size);
+
+	assert_true(sd_bus_message_enter_container(message, 'a', "(sss)") >= 0);
+	while (sd_bus_message_read(message, "(sss)", &name, &detail, &text) > 0) {
+		fprintf(to, "%s[%s] ", name, detail);
+		EXPECT(strlen(text) > 20, "%s has no text but '%s'", name, text);
+	}
+	fclose(to);
+	return result;
+}
+
 /* A property as text. */
 static inline char *property(struct fixture *f, const char *path, const char *interface,
 			     const char *name)
@@ -142,6 +159,8 @@ static inline char *property(struct fixture *f, const char *path, const char *in
 	if (*contents == 's') {
 		assert_true(sd_bus_message_read(message, "s", &text) >= 0);
 		result = strdup(text);
+	} else if (strcmp(contents, "a(sss)") == 0) {
+		result = read_concerns(message);
 	} else {
 		assert_true(sd_bus_message_read_basic(message, *contents, &number) >= 0);
 		assert_true(asprintf(&result, "%llu", (unsigned long long)number) > 0);
