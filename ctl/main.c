@@ -12,16 +12,17 @@
 static const struct command {
 	const char *name, *arguments;
 	int n_arguments;
+	bool shows; /* --json and --watch say how */
 	const char *help;
 	int (*run)(const struct options *options, char *const argv[]);
 } commands[] = {
-	{"status", "", 0, "the actuators in use, each domain and each vCPU", command_status},
-	{"reload", "", 0, "read the configuration again", command_reload},
-	{"limit", " DOMAIN PERCENT", 2, "its floors are at most this, until a reboot; or none",
-	 command_limit},
-	{"release", " DOMAIN", 1, "put back all of it and leave it alone, until a reboot",
+	{"status", "", 0, true, "the actuators in use, each domain and each vCPU", command_status},
+	{"reload", "", 0, false, "read the configuration again", command_reload},
+	{"limit", " DOMAIN PERCENT", 2, false,
+	 "its floors are at most this, until a reboot; or none", command_limit},
+	{"release", " DOMAIN", 1, false, "put back all of it and leave it alone, until a reboot",
 	 command_release},
-	{"resume", " DOMAIN", 1, "take a released domain up again", command_resume},
+	{"resume", " DOMAIN", 1, false, "take a released domain up again", command_resume},
 };
 
 static void help(void)
@@ -34,9 +35,10 @@ static void help(void)
 		printf("  %s%-*s %s\n", commands[i].name, 22 - (int)strlen(commands[i].name),
 		       commands[i].arguments, commands[i].help);
 	printf("DOMAIN is a name or a UUID. Only status needs no privileges.\n\n"
+	       "Options of status:\n"
+	       "      --json             print it as one JSON document\n"
+	       "  -w, --watch[=TIME]     print it again every TIME (1s unless told)\n\n"
 	       "Options:\n"
-	       "      --json             print the status as one JSON document\n"
-	       "  -w, --watch[=TIME]     print it again every TIME (1s unless told)\n"
 	       "  -h, --help             print this help and exit\n"
 	       "  -V, --version          print the version and exit\n\n"
 	       "Exit codes: 0 done, 1 the daemon can't be asked or can't do it, 64 the\n"
@@ -88,10 +90,19 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
+/* The option that was given, though the command has no use for it; or NULL. */
+static const char *useless_option(const struct command *command, const struct options *options)
+{
+	if (command->shows)
+		return NULL;
+	return options->json ? "--json" : options->watch_usec > 0 ? "--watch" : NULL;
+}
+
 int main(int argc, char *argv[])
 {
 	struct options options = {};
 	const struct command *command;
+	const char *useless;
 	int r = parse_options(argc, argv, &options);
 
 	if (r >= 0)
@@ -106,6 +117,14 @@ int main(int argc, char *argv[])
 	if (argc - optind - 1 != command->n_arguments) {
 		fprintf(stderr, "vmfreqctl: it is: vmfreqctl %s%s\nTry: vmfreqctl --help\n",
 			command->name, command->arguments);
+		return EX_USAGE;
+	}
+	useless = useless_option(command, &options);
+	if (useless) {
+		fprintf(stderr,
+			"vmfreqctl: %s is an option of status, not of %s\n"
+			"Try: vmfreqctl --help\n",
+			useless, command->name);
 		return EX_USAGE;
 	}
 	return command->run(&options, argv + optind + 1);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The daemons' exit codes, as their man pages have them, from the programs themselves. None of these
-# runs comes as far as a vsock socket. `make check` runs it in the build directory.
+# The programs' exit codes, as their man pages have them, from the programs themselves. None of these
+# runs comes as far as a vsock socket or a bus. `make check` runs it in the build directory.
 set -u
 export LC_ALL=C
 
@@ -15,6 +15,7 @@ echo '[host]' > "$scratch/good.conf"
 echo 'nonsense' > "$scratch/bad.conf"
 failed=0 n=0
 unset NOTIFY_SOCKET LISTEN_FDS LISTEN_PID
+export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$scratch/no-bus
 
 # expect CODE PATTERN COMMAND...: it ends with that code and says that
 expect() {
@@ -55,6 +56,25 @@ echo 7.3.1-test > "$root/proc/sys/kernel/osrelease"
 # shellcheck disable=SC2016 # for that shell
 expect 78 'not one vsock socket' bash -c 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3< /dev/null' bash \
 	"$builddir/vmfreq-hostd" --dry-run --root="$root" --config="$scratch/good.conf"
+
+ctl=$builddir/vmfreqctl
+expect 0 'Options of status' "$ctl" --help
+expect 0 'vmfreqctl [0-9]' "$ctl" --version
+expect 64 'Say a command' "$ctl" --json
+expect 64 "no command 'nonsense'" "$ctl" nonsense
+expect 64 '10ms or more' "$ctl" --watch=9ms status
+# What only shows has nothing to say to what changes something.
+for command in reload 'limit web 50%' 'limit web none' 'release web' 'resume web'; do
+	# shellcheck disable=SC2086 # words
+	{
+		expect 1 'bus' "$ctl" $command
+		expect 64 "json is an option of status, not of ${command%% *}" "$ctl" --json $command
+		expect 64 "json is an option of status, not of ${command%% *}" "$ctl" $command --json
+		expect 64 "watch is an option of status, not of ${command%% *}" "$ctl" -w $command
+		expect 64 "watch is an option of status, not of ${command%% *}" "$ctl" --watch=1s $command
+	}
+done
+expect 1 'bus' "$ctl" --json --watch status
 
 [ $failed -eq 0 ] && echo "PASS: $n runs ended as documented"
 exit $failed

@@ -62,11 +62,17 @@ for program in vmfreq-hostd vmfreq-guestd; do
     [[ $COMPOPTS == *nospace* ]] || fail "$program --config= is followed by a space"
 done
 offers status vmfreqctl st
-offers status vmfreqctl --json st
+offers status vmfreqctl --json ''
+offers status vmfreqctl -w ''
+offers status vmfreqctl --watch = 2s ''
+offers --json vmfreqctl status --js
 offers 500ms,5s vmfreqctl --watch = 5
 for command in limit release resume; do
     offers 'data\ base,web' vmfreqctl "$command" ''
-    offers 'data\ base' vmfreqctl --json "$command" da
+    offers 'data\ base' vmfreqctl "$command" da
+    offers '' vmfreqctl "$command" --js
+    offers '' vmfreqctl --json "${command::2}"
+    offers '' vmfreqctl --watch = 2s "${command::2}"
     NO_HOSTD=yes offers '' vmfreqctl "$command" ''
 done
 offers '50%' vmfreqctl limit web 5
