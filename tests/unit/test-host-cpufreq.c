@@ -6,8 +6,6 @@
 #include <sched.h>
 #include <sys/wait.h>
 
-#include "hostd/status.h"
-
 #define CPUFREQ "sys/devices/system/cpu/cpufreq"
 
 /* -- the made-up host: a cpufreq policy for each CPU
@@ -70,22 +68,6 @@ static int setup_cpufreq(void **state)
 	return 0;
 }
 
-static void begin(struct fixture *f)
-{
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
-}
-
-static bool status_has(struct fixture *f, const char *text)
-{
-	struct json_object *status = status_json(f->host);
-	bool has = strstr(json_object_to_json_string_ext(status, JSON_C_TO_STRING_PLAIN), text);
-
-	json_object_put(status);
-	return has;
-}
-
 /* -- tests
  * ----------------------------------------------------------------------------------------*/
 
@@ -93,7 +75,7 @@ static void test_floor(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
+	start_with_guest(f);
 	assert_true(status_has(f, "\"floor\":{\"actuator\":\"cpufreq\""));
 	assert_true(status_has(f, "scaling_min_freq of the CPUs that vCPUs run on"));
 
@@ -124,7 +106,7 @@ static void test_lease_runs_out(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
+	start_with_guest(f);
 	send_report(f, 0, 900, 300);
 	wait_for_min(f, 1, "3000000");
 	assert_mins_as_before(f);
@@ -134,7 +116,7 @@ static void test_domain_ends(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
+	start_with_guest(f);
 	send_report(f, 0, 900, 60000);
 	wait_for_min(f, 1, "3000000");
 	close(TAKE_FD(f->guest));
@@ -171,7 +153,7 @@ static void test_killed(void **state)
 		if (sd_event_new(&event) < 0)
 			_exit(3);
 		f->event = event;
-		begin(f);
+		start_with_guest(f);
 		send_report(f, 0, 900, 60000);
 		wait_for_min(f, 1, "3000000");
 		_exit(access(f->ledger, F_OK) == 0 ? 0 : 4);
@@ -190,7 +172,7 @@ static void test_somebody_else(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
+	start_with_guest(f);
 	send_report(f, 0, 900, 60000);
 	wait_for_min(f, 1, "3000000");
 	test_write(f->root, CPUFREQ "/policy1/scaling_min_freq", "2400000\n");
@@ -209,7 +191,7 @@ static void test_governor_changes(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
+	start_with_guest(f);
 	send_report(f, 0, 900, 60000);
 	wait_for_min(f, 1, "3000000");
 	write_policies(f->root, "scaling_governor", "performance\n");
@@ -232,7 +214,7 @@ static void test_active_mode(void **state)
 
 	write_policies(f->root, "scaling_driver", "intel_pstate\n");
 	write_policies(f->root, "scaling_governor", "powersave\n");
-	begin(f);
+	start_with_guest(f);
 	assert_true(status_has(f, "\"floor\":{\"actuator\":\"cpufreq\""));
 	assert_true(status_has(f, "\"active_mode\""));
 	assert_true(status_has(f, "\"detail\":\"CPUs 0-3\""));
@@ -247,7 +229,7 @@ static void test_nothing(void **state)
 	_cleanup_close_ int root_fd = open(f->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	assert_int_equal(renameat(root_fd, CPUFREQ, root_fd, "no-cpufreq"), 0);
-	begin(f);
+	start_with_guest(f);
 	assert_true(status_has(f, "\"floor\":{\"actuator\":\"off\""));
 	assert_true(status_has(f, "\"host_no_cpufreq\""));
 	send_report(f, 0, 900, 60000);
@@ -260,7 +242,7 @@ static void test_concerns_of_a_domain(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
+	start_with_guest(f);
 	host_verify(f->host);
 	assert_false(status_has(f, "\"realtime\""));
 	assert_false(status_has(f, "\"quota\""));
@@ -284,7 +266,7 @@ static void test_sched_ext(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
+	start_with_guest(f);
 	test_write(f->root, "sys/kernel/sched_ext/state", "enabled\n");
 	host_verify(f->host);
 	assert_true(status_has(f, "\"host_sched_ext\""));

@@ -3,12 +3,9 @@
  * on a real event loop, over a socketpair with an injected CID, below a made-up root. */
 #include "tests/unit/test_host.h"
 
-#include <sys/un.h>
 #include <sys/wait.h>
 
-#include "common/log.h"
 #include "hostd/host_private.h"
-#include "hostd/status.h"
 #include "tests/unit/bad-config.h"
 #include "tests/unit/test_systemd.h"
 
@@ -58,9 +55,7 @@ static void test_load_on_one_vcpu(void **state)
 	struct feedback_vcpu told = {};
 	uint8_t types[16];
 
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
+	start_with_guest(f);
 	assert_true(read_types(f, types, &told) >= 2);
 	assert_int_equal(types[0], MESSAGE_HELLO);
 	assert_int_equal(types[1], MESSAGE_FEEDBACK);
@@ -95,9 +90,7 @@ static void test_watchdog(void **state)
 	struct systemd *systemd = systemd_new(USEC_PER_SEC);
 	sd_event_source *timer = NULL;
 
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
+	start_with_guest(f);
 	send_report(f, 0, 900, 60000);
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
 	assert_int_equal(systemd_count(systemd, "WATCHDOG=1"), 0);
@@ -126,9 +119,7 @@ static void test_lease_runs_out(void **state)
 {
 	struct fixture *f = *state;
 
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
+	start_with_guest(f);
 	send_report(f, 0, 900, 300);
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
 	/* Not another word: what it asked for goes, and so does its place on the larger cores. */
@@ -143,9 +134,7 @@ static void test_connection_ends(void **state)
 {
 	struct fixture *f = *state;
 
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
+	start_with_guest(f);
 	send_report(f, 0, 900, 60000);
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
 	close(TAKE_FD(f->guest));
@@ -158,9 +147,7 @@ static void test_newer_connection_replaces(void **state)
 	struct fixture *f = *state;
 	int older;
 
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
+	start_with_guest(f);
 	send_report(f, 0, 900, 60000);
 	older = TAKE_FD(f->guest);
 
@@ -225,9 +212,7 @@ static void test_restarted_domain_is_another(void **state)
 {
 	struct fixture *f = *state;
 
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
+	start_with_guest(f);
 	send_report(f, 0, 900, 60000);
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
 	host_take_inventory(f->host, make_inventory(8, 0)); /* the same UUID and CID, a new id */
@@ -242,9 +227,7 @@ static void test_operators_pin_stands(void **state)
 {
 	struct fixture *f = *state;
 
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
+	start_with_guest(f);
 	send_report(f, 0, 900, 60000);
 	wait_for_file(f, VCPU "1/cpuset.cpus", "2-3");
 	host_take_inventory(f->host, make_inventory(7, 1)); /* virsh vcpupin g 1 3 */
@@ -268,15 +251,6 @@ static void send_notice(struct fixture *f, uint32_t concerns, const char *schedu
 	assert_true(n > 0);
 	assert_int_equal(write(f->guest, frame, (size_t)n), n);
 	settle(f);
-}
-
-static bool status_has(struct fixture *f, const char *text)
-{
-	struct json_object *status = status_json(f->host);
-	bool has = strstr(json_object_to_json_string_ext(status, JSON_C_TO_STRING_PLAIN), text);
-
-	json_object_put(status);
-	return has;
 }
 
 /* What a guest says of itself is in the status, is replaced by the next word, goes with the connection,
@@ -308,9 +282,7 @@ static void test_reload(void **state)
 {
 	struct fixture *f = *state;
 
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
+	start_with_guest(f);
 	test_write(f->root, "vmfreq.conf", "[host]\nfloor_hold = 0\nfloor_max = 50%\n");
 	assert_int_equal(host_reload(f->host), 0);
 	assert_string_equal(host_config_error(f->host), "");
@@ -341,9 +313,7 @@ static void test_bad_reloads(void **state)
 	unsigned refused = 0;
 
 	log_set_level(LOG_EMERG);
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
+	start_with_guest(f);
 	memcpy(&before, host_running_config(f->host), sizeof(before));
 	for (size_t i = 0; i < n; i++) {
 		if (!bad_config_is_for(&bad[i], "host"))
@@ -375,158 +345,6 @@ static void test_reload_at_start(void **state)
 	assert_int_equal(host_running_config(f->host)->floor_hold_usec, 7000);
 }
 
-/* -- the log --------------------------------------------------------------------------------------*/
-
-/* From here to end_log() the log is a file: returns what stderr was. */
-static int begin_log(struct fixture *f)
-{
-	_cleanup_free_ char *path = NULL;
-	_cleanup_close_ int fd = -EBADF;
-	int saved = dup(STDERR_FILENO);
-
-	assert_true(asprintf(&path, "%s/log", f->root) > 0);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	assert_true(saved >= 0 && fd >= 0 && dup2(fd, STDERR_FILENO) >= 0);
-	return saved;
-}
-
-/* How many lines have this in them. */
-static unsigned end_log(struct fixture *f, int saved, const char *words[], unsigned counts[],
-			unsigned n)
-{
-	_cleanup_free_ char *path = NULL;
-	_cleanup_fclose_ FILE *file = NULL;
-	char line[2048];
-	unsigned lines = 0;
-
-	assert_true(dup2(saved, STDERR_FILENO) >= 0);
-	close(saved);
-	assert_true(asprintf(&path, "%s/log", f->root) > 0);
-	file = fopen(path, "re");
-	assert_non_null(file);
-	for (; fgets(line, sizeof(line), file); lines++)
-		for (unsigned i = 0; i < n; i++)
-			counts[i] += strstr(line, words[i]) != NULL;
-	return lines;
-}
-
-/* A guest that connects and goes a thousand times doesn't fill the log, nor hide another's lines. */
-static void test_flapping_guest(void **state)
-{
-	const char *words[] = {"reports over CID", "dropped", "refused: CID 99 "};
-	unsigned counts[3] = {}, lines;
-	struct fixture *f = *state;
-	uint64_t begin_usec, end_usec;
-	int saved;
-
-	start_host(f, false);
-	sd_event_run(f->event, 0);
-	sd_event_now(f->event, CLOCK_MONOTONIC, &begin_usec);
-	saved = begin_log(f);
-	for (unsigned i = 0; i < 1000; i++) {
-		call_from(f, CID, PORT);
-		write_hello(f);
-		while (sd_event_run(f->event, 0) > 0)
-			;
-	}
-	call_from(f, 99, PORT);
-	sd_event_run(f->event, 0);
-	sd_event_now(f->event, CLOCK_MONOTONIC, &end_usec);
-	lines = end_log(f, saved, words, counts, ARRAY_SIZE(words));
-	/* Ten in 30 s; the machine may take longer than that for a thousand. */
-	EXPECT(lines <= 12 + 10 * ((end_usec - begin_usec) / (30 * USEC_PER_SEC) + 1), "%u lines",
-	       lines);
-	assert_true(counts[0] >= 1);
-	assert_int_equal(counts[2], 1);
-	assert_true(host_counts(f->host)->accepted == 1001);
-}
-
-/* Silence is said when it begins and when it ends, not at each look. */
-static void test_silence_is_said_once(void **state)
-{
-	const char *words[] = {"its guest is silent", "its guest reports again"};
-	unsigned counts[2] = {};
-	struct fixture *f = *state;
-	int saved;
-
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
-	saved = begin_log(f);
-	send_report(f, 0, 900, 300);
-	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
-	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
-	settle(f);
-	send_report(f, 0, 900, 60000);
-	send_report(f, 0, 800, 60000);
-	end_log(f, saved, words, counts, ARRAY_SIZE(words));
-	assert_int_equal(counts[0], 1);
-	assert_int_equal(counts[1], 1);
-}
-
-/* What can't be written is said once, and once that it can again. */
-static void test_failing_write_is_said_once(void **state)
-{
-	const char *words[] = {"can't be set", "can be set again"};
-	unsigned counts[2] = {};
-	_cleanup_free_ char *from = NULL, *to = NULL;
-	struct fixture *f = *state;
-	int saved;
-
-	assert_true(asprintf(&from, "%s/" VCPU "1/cpu.uclamp.min", f->root) > 0);
-	assert_true(asprintf(&to, "%s/kept", f->root) > 0);
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
-	saved = begin_log(f);
-	assert_int_equal(rename(from, to), 0);
-	assert_int_equal(mkdir(from, 0755), 0);
-	for (uint16_t util = 300; util < 900; util = (uint16_t)(util + 100))
-		send_report(f, 0, util, 60000);
-	end_log(f, saved, words, counts, ARRAY_SIZE(words));
-	assert_int_equal(counts[0], 1);
-	assert_int_equal(counts[1], 0);
-	assert_int_equal(rmdir(from), 0);
-	assert_int_equal(rename(to, from), 0);
-}
-
-/* journald is stopped and takes nothing: the guest gets its floor all the same. alarm() ends a test
- * that waits for it. */
-static void test_journald_is_stopped(void **state)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int saved = dup(STDERR_FILENO), stream[2];
-	struct fixture *f = *state;
-	struct stat stat;
-	char text[64];
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/journal", f->root);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream), 0);
-	assert_true(dup2(stream[0], STDERR_FILENO) >= 0);
-	assert_int_equal(fstat(STDERR_FILENO, &stat), 0);
-	snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)stat.st_dev, (uintmax_t)stat.st_ino);
-	setenv("JOURNAL_STREAM", text, 1);
-	log_open(address.sun_path);
-	alarm(60);
-	for (unsigned i = 0; i < 20000; i++)
-		log_info("nobody reads this");
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
-	send_report(f, 0, 900, 60000);
-	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
-	alarm(0);
-	log_open(NULL);
-	unsetenv("JOURNAL_STREAM");
-	assert_true(dup2(saved, STDERR_FILENO) >= 0);
-	close(saved);
-	close(stream[0]);
-	close(stream[1]);
-	close(fd);
-}
-
 /* Dies with floors and places set; what it left is put back by the ledger alone. */
 static void test_killed(void **state)
 {
@@ -543,9 +361,7 @@ static void test_killed(void **state)
 		if (sd_event_new(&event) < 0)
 			_exit(3);
 		f->event = event;
-		start_host(f, false);
-		call_from(f, CID, PORT);
-		send_hello(f);
+		start_with_guest(f);
 		send_report(f, 0, 900, 60000);
 		_exit(access(f->ledger, F_OK) == 0 ? 0 : 4);
 	}
@@ -573,9 +389,7 @@ static void test_limit(void **state)
 {
 	struct fixture *f = *state;
 
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
+	start_with_guest(f);
 	send_report(f, 0, 900, 60000);
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
 	assert_int_equal(lay(f, 50, false), 0);
@@ -599,9 +413,7 @@ static void test_release(void **state)
 {
 	struct fixture *f = *state;
 
-	start_host(f, false);
-	call_from(f, CID, PORT);
-	send_hello(f);
+	start_with_guest(f);
 	send_report(f, 0, 900, 60000);
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
 	wait_for_file(f, VCPU "1/cpuset.cpus", "2-3");
@@ -651,29 +463,24 @@ static void test_limits_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_load_on_one_vcpu, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_watchdog, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_dry_run_changes_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lease_runs_out, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_connection_ends, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_newer_connection_replaces, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_strangers_are_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_garbage_closes_that_connection_alone, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_restarted_domain_is_another, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_operators_pin_stands, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_concerns, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_release, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_limits_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_flapping_guest, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_silence_is_said_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_failing_write_is_said_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_journald_is_stopped, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bad_reloads, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_reload_at_start, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+		HOST_TEST(test_load_on_one_vcpu),
+		HOST_TEST(test_watchdog),
+		HOST_TEST(test_dry_run_changes_nothing),
+		HOST_TEST(test_lease_runs_out),
+		HOST_TEST(test_connection_ends),
+		HOST_TEST(test_newer_connection_replaces),
+		HOST_TEST(test_strangers_are_refused),
+		HOST_TEST(test_garbage_closes_that_connection_alone),
+		HOST_TEST(test_restarted_domain_is_another),
+		HOST_TEST(test_operators_pin_stands),
+		HOST_TEST(test_concerns),
+		HOST_TEST(test_reload),
+		HOST_TEST(test_limit),
+		HOST_TEST(test_release),
+		HOST_TEST(test_limits_file),
+		HOST_TEST(test_bad_reloads),
+		HOST_TEST(test_reload_at_start),
+		HOST_TEST(test_killed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "hostd/host.h"
+#include "hostd/status.h"
 #include "proto/message.h"
 
 #define SLICE "sys/fs/cgroup/machine.slice"
@@ -184,6 +185,8 @@ static inline int teardown(void **state)
 	return 0;
 }
 
+#define HOST_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 /* Lets the event loop do all that is to do now; of what comes again and again, some. */
 static inline void settle(struct fixture *f)
 {
@@ -269,4 +272,21 @@ static inline void send_report(struct fixture *f, uint16_t util0, uint16_t util1
 	assert_true(n > 0);
 	assert_int_equal(write(f->guest, frame, (size_t)n), n);
 	settle(f);
+}
+
+static inline void start_with_guest(struct fixture *f)
+{
+	start_host(f, false);
+	call_from(f, CID, PORT);
+	send_hello(f);
+}
+
+/* Whether the status document has that in it. */
+static inline bool status_has(struct fixture *f, const char *text)
+{
+	struct json_object *status = status_json(f->host);
+	bool has = strstr(json_object_to_json_string_ext(status, JSON_C_TO_STRING_PLAIN), text);
+
+	json_object_put(status);
+	return has;
 }
