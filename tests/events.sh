@@ -108,6 +108,11 @@ while read -r event id; do
 		grep -q "^$event - .*/\($daemon\|common\)/" "$scratch/calls" || continue
 		tr -d "\\\\" < "$srcdir/man/vmfreq-$daemon.8" | grep -q "$id" ||
 			fail "man/vmfreq-$daemon.8 doesn't list $event, $id"
+		# An entry whose reader is sent to one daemon's page names the other's, too, if it sends it.
+		pages=$(awk -v e="$event" '/^# EVENT_/ { here = $2 == e }
+			here && /^Documentation: man:vmfreq-(host|guest)d/ { print $2 }' "$catalog")
+		[[ -z $pages || $pages == *"vmfreq-$daemon(8)"* ]] ||
+			fail "$catalog: $event is sent by vmfreq-$daemon, whose page it doesn't name"
 	done
 done < "$scratch/events"
 while read -r id; do

@@ -1,11 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What hostd as a whole says in its log: changes, each once, whatever guests and the kernel do; and
- * that it never waits for whoever reads it. */
+ * that it never waits for whoever reads it. A write can be made to fail: linked with
+ * --wrap=rootfs_write. */
 #include "tests/unit/test_host.h"
 
 #include <sys/un.h>
 
 #include "common/log.h"
+
+/* What is written to files whose path ends so fails, with an error that may pass. */
+static const char *busy_file;
+
+int __real_rootfs_write(int root_fd, const char *path, const char *text);
+int __wrap_rootfs_write(int root_fd, const char *path, const char *text);
+
+int __wrap_rootfs_write(int root_fd, const char *path, const char *text)
+{
+	size_t n = strlen(path), end = busy_file ? strlen(busy_file) : 0;
+
+	if (busy_file && n >= end && strcmp(path + n - end, busy_file) == 0)
+		return -EBUSY;
+	return __real_rootfs_write(root_fd, path, text);
+}
 
 /* From here to end_log() the log is a file: returns what stderr was. */
 static int begin_log(struct fixture *f)
@@ -93,7 +109,7 @@ static void test_silence_is_said_once(void **state)
 	assert_int_equal(counts[1], 1);
 }
 
-/* What can't be written is said once, and once that it can again. */
+/* What can't be written is said once, not at each report. */
 static void test_failing_write_is_said_once(void **state)
 {
 	const char *words[] = {"can't be set", "can be set again"};
@@ -115,6 +131,31 @@ static void test_failing_write_is_said_once(void **state)
 	assert_int_equal(counts[1], 0);
 	assert_int_equal(rmdir(from), 0);
 	assert_int_equal(rename(to, from), 0);
+}
+
+/* That it can be written again is said once, too; and nothing of the vCPU that always could be. */
+static void test_recovered_write_is_said_once(void **state)
+{
+	const char *words[] = {"vCPU 1 (thread 1002) can't be set: Device or resource busy",
+			       "vCPU 1 can be set again", "vCPU 0"};
+	unsigned counts[3] = {};
+	struct fixture *f = *state;
+	int saved;
+
+	start_with_guest(f);
+	saved = begin_log(f);
+	busy_file = "/vcpu1/cpu.uclamp.min";
+	send_report(f, 500, 300, 60000);
+	send_report(f, 500, 600, 60000);
+	busy_file = NULL;
+	send_report(f, 700, 900, 60000);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max"); /* by itself, when its time has come */
+	send_report(f, 600, 500, 60000);
+	send_report(f, 700, 900, 60000);
+	end_log(f, saved, words, counts, ARRAY_SIZE(words));
+	assert_int_equal(counts[0], 1);
+	assert_int_equal(counts[1], 1);
+	assert_int_equal(counts[2], 0);
 }
 
 /* journald is stopped and takes nothing: the guest gets its floor all the same. alarm() ends a test
@@ -158,6 +199,7 @@ int main(void)
 		HOST_TEST(test_flapping_guest),
 		HOST_TEST(test_silence_is_said_once),
 		HOST_TEST(test_failing_write_is_said_once),
+		HOST_TEST(test_recovered_write_is_said_once),
 		HOST_TEST(test_journald_is_stopped),
 	};
 
