@@ -30,7 +30,7 @@ scenario() {
     local socket started
     loop_start
 
-    # the socket outlives the daemon, restarted and killed
+    # the socket outlives a restart; a daemon that is killed is started again, and its socket with it
     socket=$(shown ActiveEnterTimestampMonotonic socket)
     host_run 'systemctl restart vmfreq-hostd'
     equal "the socket after a restart: since" "$(shown ActiveEnterTimestampMonotonic socket)" "$socket"
@@ -39,6 +39,7 @@ scenario() {
     host_run 'kill -KILL $(systemctl show -P MainPID vmfreq-hostd)'
     eventually 30 "a killed hostd is back" was_restarted 1
     eventually 30 "streaming after a kill" is_streaming
+    equal "the socket after a kill" "$(shown ActiveState socket)" active
 
     # libvirtd hangs, for longer than the watchdog waits; then hostd itself does
     with '[Service]' WatchdogSec=12 TimeoutAbortSec=1
@@ -72,13 +73,15 @@ scenario() {
     ended success 69
     equal "hostd on the wrong machine" "$(shown ActiveState)" inactive
 
-    # a wrong configuration is one
+    # a wrong configuration is one, and the guest that goes on calling has nobody started again
     host_run "rm -rf $DROPIN; systemctl daemon-reload; echo nonsense >/etc/vmfreq.conf"
     if host_run 'systemctl start vmfreq-hostd'; then
         fail "hostd starts with a wrong configuration"
     fi
-    host_run 'systemctl stop vmfreq-hostd.socket' # or the guest would have it started once more
     ended exit-code 78
+    equal "the socket of a hostd that can't start" "$(shown ActiveState socket)" inactive
+    host_run 'echo "[host]" >/etc/vmfreq.conf; systemctl start vmfreq-hostd'
+    eventually 30 "streaming once the configuration is right" is_streaming
 }
 
 cleanup() {
