@@ -10,6 +10,8 @@
 #include "common/macro.h"
 #include "common/rootfs.h"
 
+#define KIND "affinity" /* of its settings in the ledger */
+
 #define CGROUP_ROOT "sys/fs/cgroup"
 
 _Static_assert(CPU_SETSIZE == CPUMASK_CPUS, "one set of CPUs for the kernel and for us");
@@ -253,7 +255,7 @@ static int expect_setting(void *userdata, const char *name, const char *value, c
 void cpuset_setting_ops(struct cpuset_door *door, struct setting_ops *ret)
 {
 	*ret = (struct setting_ops){
-		.kind = "affinity",
+		.kind = KIND,
 		.read = read_setting,
 		.write = write_setting,
 		.restore = restore_setting,
@@ -264,12 +266,5 @@ void cpuset_setting_ops(struct cpuset_door *door, struct setting_ops *ret)
 
 int cpuset_setting_name(const struct vcpu_thread *thread, char *buffer, size_t size)
 {
-	size_t prefix = strlen("affinity:");
-	int n;
-
-	if (size <= prefix)
-		return -ENOBUFS;
-	memcpy(buffer, "affinity:", prefix);
-	n = thread_format(thread, buffer + prefix, size - prefix);
-	return n < 0 ? n : n + (int)prefix;
+	return thread_setting_name(KIND, thread, buffer, size);
 }

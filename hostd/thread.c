@@ -318,9 +318,10 @@ int thread_check(int root_fd, const struct vcpu_thread *thread)
 	return MIN(fd, 0);
 }
 
-int thread_format(const struct vcpu_thread *thread, char *buffer, size_t size)
+int thread_setting_name(const char *kind, const struct vcpu_thread *thread, char *buffer,
+			size_t size)
 {
-	int n = snprintf(buffer, size, "%d:%llu:%s", (int)thread->tid,
+	int n = snprintf(buffer, size, "%s:%d:%llu:%s", kind, (int)thread->tid,
 			 (unsigned long long)thread->start_time, thread->cgroup);
 
 	return n < 0 || (size_t)n >= size ? -ENOBUFS : n;

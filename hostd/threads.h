@@ -55,9 +55,11 @@ int thread_hold_alive(int root_fd, const struct vcpu_thread *thread);
 /* 0 if the thread that is held still has its number, else -ESRCH. A microsecond. */
 int thread_held(int fd);
 
-/* The part of a setting's name that says which thread, "TID:START:CGROUP", and back. Pure.
- * The length, or -ENOBUFS; -EINVAL, -ERANGE or -ENAMETOOLONG. */
-int thread_format(const struct vcpu_thread *thread, char *buffer, size_t size);
+/* The name of a thread's setting, "KIND:TID:START:CGROUP": its length or -ENOBUFS. Pure. */
+int thread_setting_name(const char *kind, const struct vcpu_thread *thread, char *buffer,
+			size_t size);
+
+/* The thread back from "TID:START:CGROUP". -EINVAL, -ERANGE or -ENAMETOOLONG. Pure. */
 int thread_parse(const char *text, struct vcpu_thread *ret);
 
 struct thread_stat {

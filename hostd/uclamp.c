@@ -4,12 +4,13 @@
 
 #include <sched.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/syscall.h>
 
 #include "common/macro.h"
 #include "common/parse.h"
 #include "common/rootfs.h"
+
+#define KIND "uclamp" /* of its settings in the ledger */
 
 /* include/uapi/linux/sched.h */
 #define FLAG_KEEP_ALL	    UINT64_C(0x18) /* policy and parameters */
@@ -190,7 +191,7 @@ static int restore_setting(void *userdata, const char *name, const char *value)
 void uclamp_setting_ops(struct uclamp_door *door, struct setting_ops *ret)
 {
 	*ret = (struct setting_ops){
-		.kind = "uclamp",
+		.kind = KIND,
 		.read = read_setting,
 		.write = write_setting,
 		.restore = restore_setting,
@@ -200,12 +201,5 @@ void uclamp_setting_ops(struct uclamp_door *door, struct setting_ops *ret)
 
 int uclamp_setting_name(const struct vcpu_thread *thread, char *buffer, size_t size)
 {
-	size_t prefix = strlen("uclamp:");
-	int n;
-
-	if (size <= prefix)
-		return -ENOBUFS;
-	memcpy(buffer, "uclamp:", prefix);
-	n = thread_format(thread, buffer + prefix, size - prefix);
-	return n < 0 ? n : n + (int)prefix;
+	return thread_setting_name(KIND, thread, buffer, size);
 }

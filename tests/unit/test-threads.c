@@ -269,10 +269,12 @@ static void test_text(void **state _unused_)
 		EXPECT(r == rows[i].result, "row %zu gave %d", i, r);
 		if (r < 0)
 			continue;
-		assert_int_equal(thread_format(&thread, text, sizeof(text)), strlen(rows[i].text));
-		assert_string_equal(text, rows[i].text);
+		assert_int_equal(thread_setting_name("kind", &thread, text, sizeof(text)),
+				 strlen("kind:") + strlen(rows[i].text));
+		assert_string_equal(text + strlen("kind:"), rows[i].text);
+		assert_memory_equal(text, "kind:", strlen("kind:"));
 	}
-	assert_int_equal(thread_format(&thread, text, 5), -ENOBUFS);
+	assert_int_equal(thread_setting_name("kind", &thread, text, 10), -ENOBUFS);
 	memset(text, 'a', sizeof(text));
 	memcpy(text, "7:1:", 4);
 	text[4 + THREAD_CGROUP_MAX] = '\0';
