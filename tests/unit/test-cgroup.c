@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* hostd/cgroup.c: files of /sys as settings. Writes go through a kernel that the test plays (linked
  * with --wrap=rootfs_write). */
-#include "tests/unit/test.h"
+#include "tests/unit/test_root.h"
 
-#include "common/rootfs.h"
 #include "hostd/cgroup.h"
 
 #define VCPU "/machine.slice/machine-qemu\\x2d3\\x2dweb.scope/libvirt/vcpu1"
 
-static char *dir;
-static int root_fd;
 static struct cgroup_door door;
 static struct setting_ops ops;
 
@@ -32,22 +29,15 @@ int __wrap_rootfs_write(int fd, const char *path, const char *text)
 	return 0;
 }
 
-static int setup(void **state _unused_)
+static int setup(void **state)
 {
-	dir = test_make_dir();
-	root_fd = rootfs_open(dir);
+	int r = root_setup(state);
+
 	door = (struct cgroup_door){.root_fd = root_fd};
 	cgroup_setting_ops(&door, &ops);
 	refuse_empty = 0;
 	writes = 0;
-	return root_fd < 0;
-}
-
-static int teardown(void **state _unused_)
-{
-	close(root_fd);
-	test_remove_dir(dir);
-	return 0;
+	return r;
 }
 
 static void test_read_write(void **state _unused_)
@@ -254,7 +244,7 @@ static void test_probe(void **state _unused_)
 	assert_false(means.own || means.uclamp || means.cpuset);
 }
 
-#define CGROUP_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define CGROUP_TEST(test) cmocka_unit_test_setup_teardown(test, setup, root_teardown)
 
 int main(void)
 {

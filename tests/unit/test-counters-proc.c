@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* guestd/counters_proc.c and identity.c: what is read below a fake root, and what if it is missing.
  */
-#include "tests/unit/test.h"
+#include "tests/unit/test_root.h"
 
-#include "common/rootfs.h"
 #include "guestd/counters_proc.h"
 #include "guestd/identity.h"
 
@@ -16,30 +15,26 @@
 	"some avg10=0.00 avg60=0.00 avg300=0.00 total=" total "\n"                                 \
 	"full avg10=0.00 avg60=0.00 avg300=0.00 total=1" total "\n"
 
-static char *dir;
-static int root_fd;
 static struct counters_proc *proc;
 static struct counters counters;
 
-static int setup(_unused_ void **state)
+static int setup(void **state)
 {
-	dir = test_make_dir();
-	root_fd = rootfs_open(dir);
+	int r = root_setup(state);
+
 	test_write(dir, "proc/stat", STAT);
 	test_write(dir, "proc/schedstat", SCHEDSTAT);
 	test_write(dir, "proc/pressure/cpu", PSI("5"));
 	test_write(dir, "proc/pressure/memory", PSI("6"));
 	test_write(dir, "proc/pressure/io", PSI("7"));
 	proc = NULL;
-	return root_fd < 0;
+	return r;
 }
 
-static int teardown(_unused_ void **state)
+static int teardown(void **state)
 {
 	counters_proc_close(proc);
-	close(root_fd);
-	test_remove_dir(dir);
-	return 0;
+	return root_teardown(state);
 }
 
 static void test_all(_unused_ void **state)

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* guestd/cpufreq.c: policies in a fake sysfs, taken over, given back, and left when they are
  * theirs. */
-#include "tests/unit/test.h"
+#include "tests/unit/test_root.h"
 
-#include "common/rootfs.h"
 #include "guestd/cpufreq.h"
 
 #define FOLDER "sys/devices/system/cpu/cpufreq/"
 
-static char *dir;
-static int root_fd;
 static struct cpufreq *cpufreq;
 
 static void write_policy(const char *name, const char *governor, const char *cpus)
@@ -20,16 +17,11 @@ static void write_policy(const char *name, const char *governor, const char *cpu
 		{"scaling_max_freq", "3000000\n"},
 		{"scaling_setspeed", "1800000"},
 		{"scaling_available_frequencies", "3000000 2400000 1800000 1200000 \n"}};
-	char path[128];
 
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		snprintf(path, sizeof(path), FOLDER "%s/%s", name, files[i][0]);
-		test_write(dir, path, files[i][1]);
-	}
-	snprintf(path, sizeof(path), FOLDER "%s/scaling_governor", name);
-	test_write(dir, path, governor);
-	snprintf(path, sizeof(path), FOLDER "%s/affected_cpus", name);
-	test_write(dir, path, cpus);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		write_file(files[i][1], FOLDER "%s/%s", name, files[i][0]);
+	write_file(governor, FOLDER "%s/scaling_governor", name);
+	write_file(cpus, FOLDER "%s/affected_cpus", name);
 }
 
 static void assert_policy(const char *name, const char *governor, const char *khz)
@@ -57,23 +49,21 @@ static void replace(const char *file, const char *target)
 	assert_int_equal(symlink(target, path), 0);
 }
 
-static int setup(_unused_ void **state)
+static int setup(void **state)
 {
-	dir = test_make_dir();
-	root_fd = rootfs_open(dir);
+	int r = root_setup(state);
+
 	cpufreq = NULL;
 	test_write(dir, "run/x", "");
 	write_policy("policy0", "schedutil", "0 1 \n");
 	write_policy("policy2", "userspace", "2\n");
-	return root_fd < 0;
+	return r;
 }
 
-static int teardown(_unused_ void **state)
+static int teardown(void **state)
 {
 	cpufreq_close(cpufreq);
-	close(root_fd);
-	test_remove_dir(dir);
-	return 0;
+	return root_teardown(state);
 }
 
 static unsigned find(unsigned id)

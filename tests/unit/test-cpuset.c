@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* hostd/cpuset.c: one thread's CPUs, with a kernel that the test plays, and on a real thread. */
-#include "tests/unit/test.h"
+#include "tests/unit/test_thread.h"
 
 #include <pthread.h>
 #include <sched.h>
 
-#include "common/rootfs.h"
 #include "hostd/cpuset.h"
 
-#define NAME	  "7:1000:/vm/vcpu0"
 #define EFFECTIVE "sys/fs/cgroup/vm/vcpu0/cpuset.cpus.effective"
-
-static char *dir;
-static int root_fd;
 
 /* The kernel, and one thread of it. */
 static struct {
@@ -23,26 +18,6 @@ static struct {
 	unsigned sets;
 	void (*after_set)(void);
 } kernel;
-
-/* The thread ends: who holds its directory finds nothing in it any more. */
-static void end_thread(void)
-{
-	assert_int_equal(unlinkat(root_fd, "proc/7/task/7/stat", 0), 0);
-	assert_int_equal(renameat(root_fd, "proc/7/task", root_fd, "proc/7/ended"), 0);
-}
-
-static void write_thread(unsigned long long start, const char *cgroup)
-{
-	char text[512];
-
-	snprintf(text, sizeof(text),
-		 "7 (CPU 0/KVM) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 %llu 20 21 22 23 24 "
-		 "25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40\n",
-		 start);
-	test_write(dir, "proc/7/task/7/stat", text);
-	snprintf(text, sizeof(text), "0::%s\n", cgroup);
-	test_write(dir, "proc/7/task/7/cgroup", text);
-}
 
 /* What the thread may use: of what was asked for, the part in the cpuset, or all of that. */
 static struct cpumask allowed_now(void)
@@ -102,7 +77,6 @@ static int fake_set(void *userdata _unused_, pid_t tid, const struct cpumask *ma
 
 static const struct cpuset_calls fake_calls = {fake_get, fake_set, NULL};
 static struct cpuset_door door;
-static struct setting_ops ops;
 
 static struct cpumask mask_of(const char *list)
 {
@@ -120,10 +94,10 @@ static void set_cpuset(const char *list)
 	write_status();
 }
 
-static int setup(void **state _unused_)
+static int setup(void **state)
 {
-	dir = test_make_dir();
-	root_fd = rootfs_open(dir);
+	int r = root_setup(state);
+
 	memset(&kernel, 0, sizeof(kernel));
 	memset(&kernel.user, 0xff, sizeof(kernel.user));
 	memset(&kernel.online, 0xff, sizeof(kernel.online));
@@ -133,19 +107,7 @@ static int setup(void **state _unused_)
 	test_write(dir, "sys/devices/system/cpu/possible", "0-15\n");
 	test_write(dir, "sys/fs/cgroup/cpuset.cpus.effective", "0-15\n");
 	set_cpuset("0-7");
-	return root_fd < 0;
-}
-
-static int teardown(void **state _unused_)
-{
-	close(root_fd);
-	test_remove_dir(dir);
-	return 0;
-}
-
-static int write_setting(const char *value)
-{
-	return ops.write(ops.userdata, NAME, value);
+	return r;
 }
 
 static void expect_list(const char *list)
@@ -311,8 +273,7 @@ static void test_gone(void **state _unused_)
 
 static void become_another(void)
 {
-	end_thread();
-	write_thread(2000, "/foreign");
+	replace_thread();
 	kernel.after_set = NULL;
 }
 
@@ -493,7 +454,7 @@ static void test_this_machine(void **state _unused_)
 	pthread_barrier_destroy(&barrier);
 }
 
-#define CPUSET_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define CPUSET_TEST(test) cmocka_unit_test_setup_teardown(test, setup, root_teardown)
 
 int main(void)
 {

@@ -2,9 +2,8 @@
 /* hostd/freqfloor.c and hostd/minfreq.c below a made-up root: floors of threads become minimum
  * frequencies of the policies that they run on, follow them, and are put back; what somebody else
  * chose stands. */
-#include "tests/unit/test.h"
+#include "tests/unit/test_root.h"
 
-#include "common/rootfs.h"
 #include "hostd/freqfloor.h"
 #include "hostd/freqplan.h"
 #include "hostd/minfreq.h"
@@ -16,8 +15,7 @@
 #define CPUFREQ	 "sys/devices/system/cpu/cpufreq"
 #define BOOT_ID	 "11111111-2222-3333-4444-555555555555"
 
-static char *dir, *ledger_path;
-static int root_fd;
+static char *ledger_path;
 static struct topology *topology;
 static struct minfreq_door door;
 static struct setting_ops ops;
@@ -40,11 +38,10 @@ int __wrap_rootfs_write(int fd, const char *path, const char *text)
 
 static void write_policy(unsigned number, const char *file, const char *text)
 {
-	char path[128], line[128];
+	char line[128];
 
-	snprintf(path, sizeof(path), CPUFREQ "/policy%u/%s", number, file);
 	snprintf(line, sizeof(line), "%s\n", text);
-	test_write(dir, path, line);
+	write_file(line, CPUFREQ "/policy%u/%s", number, file);
 }
 
 static void write_policies(const char *driver)
@@ -70,14 +67,13 @@ static void write_policies(const char *driver)
 
 static void write_thread(unsigned tid, unsigned start, unsigned cpu)
 {
-	char path[128], text[512];
+	char text[512];
 
-	snprintf(path, sizeof(path), "proc/%u/task/%u/stat", tid, tid);
 	snprintf(text, sizeof(text),
 		 "%u (CPU 0/KVM) S 1 1 1 0 -1 0 0 0 0 0 5 5 0 0 20 0 9 0 %u 0 0 0 0 0 0 0 0 0 0 0 "
 		 "0 0 0 0 17 %u 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
 		 tid, start, cpu);
-	test_write(dir, path, text);
+	write_file(text, "proc/%u/task/%u/stat", tid, tid);
 }
 
 static void end_thread(unsigned tid)
@@ -122,11 +118,10 @@ static struct ledger_tally close_all(void)
 	return tally;
 }
 
-static int setup(_unused_ void **state)
+static int setup(void **state)
 {
-	dir = test_make_dir();
+	assert_int_equal(root_setup(state), 0);
 	assert_true(asprintf(&ledger_path, "%s/ledger", dir) > 0);
-	root_fd = rootfs_open(dir);
 	test_write(dir, "sys/devices/system/cpu/online", "0-3\n");
 	test_write(dir, "sys/devices/system/cpu/possible", "0-3\n");
 	test_write(dir, "sys/devices/system/cpu/cpu0/cpu_capacity", "512\n");
@@ -144,15 +139,13 @@ static int setup(_unused_ void **state)
 	return 0;
 }
 
-static int teardown(_unused_ void **state)
+static int teardown(void **state)
 {
 	if (ledger)
 		close_all();
 	free(topology);
 	free(ledger_path);
-	close(root_fd);
-	test_remove_dir(dir);
-	return 0;
+	return root_teardown(state);
 }
 
 static int set(pid_t tid, uint16_t floor, const char *cpus)

@@ -1,25 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* common/rootfs.c: small files below a root that a test replaces. */
-#include "tests/unit/test.h"
-
-#include "common/rootfs.h"
-
-static char *dir;
-static int root_fd;
-
-static int setup(_unused_ void **state)
-{
-	dir = test_make_dir();
-	root_fd = rootfs_open(dir);
-	return root_fd < 0;
-}
-
-static int teardown(_unused_ void **state)
-{
-	close(root_fd);
-	test_remove_dir(dir);
-	return 0;
-}
+#include "tests/unit/test_root.h"
 
 static void test_open(_unused_ void **state)
 {
@@ -149,12 +130,12 @@ static void test_write_error(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_open, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_read, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_reread, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_read_line, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_read_u64, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_write_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_open, root_setup, root_teardown),
+		cmocka_unit_test_setup_teardown(test_read, root_setup, root_teardown),
+		cmocka_unit_test_setup_teardown(test_reread, root_setup, root_teardown),
+		cmocka_unit_test_setup_teardown(test_read_line, root_setup, root_teardown),
+		cmocka_unit_test_setup_teardown(test_read_u64, root_setup, root_teardown),
+		cmocka_unit_test_setup_teardown(test_write_file, root_setup, root_teardown),
 		cmocka_unit_test(test_write_error),
 	};
 

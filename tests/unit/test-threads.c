@@ -1,45 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* hostd/threads.c: which threads belong to a domain, and what /proc says of them. */
-#include "tests/unit/test.h"
+#include "tests/unit/test_root.h"
 
 #include <pthread.h>
 #include <sched.h>
 
-#include "common/rootfs.h"
 #include "hostd/threads.h"
 
 #define SCOPE "/machine.slice/machine-qemu\\x2d3\\x2dweb.scope"
 #define STAT_TAIL                                                                                  \
 	" S 1 2 3 0 -1 4194368 5 0 0 0 77 23 0 0 20 0 9 0 %llu 1000 100 18446744073709551615 1 1 " \
 	"0 0 0 0 0 4096 0 0 0 0 -1 3 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
-
-static char *dir;
-static int root_fd;
-
-static int setup(void **state _unused_)
-{
-	dir = test_make_dir();
-	root_fd = rootfs_open(dir);
-	return root_fd < 0;
-}
-
-static int teardown(void **state _unused_)
-{
-	close(root_fd);
-	test_remove_dir(dir);
-	return 0;
-}
-
-_printf_(2, 3) static void write_file(const char *text, const char *format, ...)
-{
-	char file[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(file, sizeof(file), format, args);
-	va_end(args);
-	test_write(dir, file, text);
-}
 
 /* A thread `tid` with its files, both as a process of its own and as a thread of `pid`. */
 static void add_thread(int pid, int tid, const char *comm, unsigned long long start,
@@ -336,8 +307,8 @@ static void test_by_cgroup(void **state _unused_)
 		 */
 		assert_int_equal(resolve(33, "web", 4, threads, &source), -ESRCH);
 		write_file("", "proc/100/task/102/x");
-		teardown(NULL);
-		setup(NULL);
+		root_teardown(NULL);
+		root_setup(NULL);
 	}
 }
 
@@ -368,8 +339,8 @@ static void test_by_scope(void **state _unused_)
 		EXPECT(resolve(12, "x", 1, &thread, &source) == 1, "row %zu", i);
 		assert_int_equal(thread.tid, 501);
 		assert_string_equal(thread.cgroup, cgroup);
-		teardown(NULL);
-		setup(NULL);
+		root_teardown(NULL);
+		root_setup(NULL);
 	}
 }
 
@@ -500,7 +471,7 @@ static void test_real_thread(void **state _unused_)
 	pthread_barrier_destroy(&barrier);
 }
 
-#define THREADS_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define THREADS_TEST(test) cmocka_unit_test_setup_teardown(test, root_setup, root_teardown)
 
 int main(void)
 {

@@ -1,39 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* hostd/topology.c: the host's CPUs out of files that a test has written. */
-#include "tests/unit/test.h"
+#include "tests/unit/test_root.h"
 
-#include "common/rootfs.h"
 #include "hostd/topology.h"
 
 #define CPU "sys/devices/system/cpu"
-
-static char *dir;
-static int root_fd;
-
-static int setup(void **state _unused_)
-{
-	dir = test_make_dir();
-	root_fd = rootfs_open(dir);
-	return root_fd < 0;
-}
-
-static int teardown(void **state _unused_)
-{
-	close(root_fd);
-	test_remove_dir(dir);
-	return 0;
-}
-
-_printf_(2, 3) static void write_file(const char *text, const char *format, ...)
-{
-	char file[256];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(file, sizeof(file), format, args);
-	va_end(args);
-	test_write(dir, file, text);
-}
 
 static void add_policy(unsigned number, const char *related, const char *governor)
 {
@@ -381,8 +352,8 @@ static void test_hotplug(void **state _unused_)
 		write_file("0,2-3\n", CPU "/online");
 		assert_int_equal(topology_refresh(root_fd, topology), 0);
 		expect_cpus(&topology->class[0].cpus, declared ? "0-2" : "0");
-		teardown(NULL);
-		setup(NULL);
+		root_teardown(NULL);
+		root_setup(NULL);
 	}
 }
 
@@ -450,7 +421,7 @@ static void test_this_machine(void **state _unused_)
 	assert_int_equal(topology_refresh(root, topology), 0);
 }
 
-#define TOPOLOGY_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define TOPOLOGY_TEST(test) cmocka_unit_test_setup_teardown(test, root_setup, root_teardown)
 
 int main(void)
 {

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* hostd/uclamp.c: one thread's floor, with a kernel that the test plays. */
-#include "tests/unit/test.h"
+#include "tests/unit/test_thread.h"
 
 #include <sched.h>
 
-#include "common/rootfs.h"
 #include "hostd/uclamp.h"
-
-#define NAME "7:1000:/vm/vcpu0"
-
-static char *dir;
-static int root_fd;
 
 /* The kernel, and one thread of it. */
 static struct {
@@ -22,26 +16,6 @@ static struct {
 	void (*after_set)(void);
 	struct uclamp_attr last;
 } kernel;
-
-/* The thread ends: who holds its directory finds nothing in it any more. */
-static void end_thread(void)
-{
-	assert_int_equal(unlinkat(root_fd, "proc/7/task/7/stat", 0), 0);
-	assert_int_equal(renameat(root_fd, "proc/7/task", root_fd, "proc/7/ended"), 0);
-}
-
-static void write_thread(unsigned long long start, const char *cgroup)
-{
-	char text[512];
-
-	snprintf(text, sizeof(text),
-		 "7 (CPU 0/KVM) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 %llu 20 21 22 23 24 "
-		 "25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40\n",
-		 start);
-	test_write(dir, "proc/7/task/7/stat", text);
-	snprintf(text, sizeof(text), "0::%s\n", cgroup);
-	test_write(dir, "proc/7/task/7/cgroup", text);
-}
 
 static int fake_get(void *userdata _unused_, pid_t tid, struct uclamp_attr *ret)
 {
@@ -87,30 +61,17 @@ static int fake_set(void *userdata _unused_, pid_t tid, const struct uclamp_attr
 
 static const struct uclamp_calls fake_calls = {fake_get, fake_set, NULL};
 static struct uclamp_door door;
-static struct setting_ops ops;
 
-static int setup(void **state _unused_)
+static int setup(void **state)
 {
-	dir = test_make_dir();
-	root_fd = rootfs_open(dir);
+	int r = root_setup(state);
+
 	memset(&kernel, 0, sizeof(kernel));
 	kernel.util_max = 1024;
 	door = (struct uclamp_door){.root_fd = root_fd, .calls = &fake_calls};
 	uclamp_setting_ops(&door, &ops);
 	write_thread(1000, "/vm/vcpu0");
-	return root_fd < 0;
-}
-
-static int teardown(void **state _unused_)
-{
-	close(root_fd);
-	test_remove_dir(dir);
-	return 0;
-}
-
-static int write_setting(const char *value)
-{
-	return ops.write(ops.userdata, NAME, value);
+	return r;
 }
 
 static void test_probe(void **state _unused_)
@@ -228,8 +189,7 @@ static void test_gone(void **state _unused_)
 
 static void become_another(void)
 {
-	end_thread();
-	write_thread(2000, "/foreign");
+	replace_thread();
 	kernel.at_set = NULL;
 }
 
@@ -257,8 +217,7 @@ static void test_reused(void **state _unused_)
 
 static void become_another_with_clamp(void)
 {
-	end_thread();
-	write_thread(2000, "/foreign");
+	replace_thread();
 	kernel.util_min = 99;
 }
 
@@ -353,7 +312,7 @@ static void test_this_machine(void **state _unused_)
 	assert_int_equal(after.size, before.size);
 }
 
-#define UCLAMP_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define UCLAMP_TEST(test) cmocka_unit_test_setup_teardown(test, setup, root_teardown)
 
 int main(void)
 {
