@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* hostd/host_config.c: the table of [host]: its defaults and its limits. (The files
- * that describe it are test-conf.c's.) */
-#include "tests/unit/test.h"
+/* hostd/host_config.c: the table of [host]: its defaults, its limits and its rules. (The files that
+ * describe it are test-conf.c's.) */
+#include "tests/unit/test_config_table.h"
 
 #include "hostd/host_config.h"
-
-static const struct config_key *key_named(const char *name)
-{
-	for (size_t i = 0; i < host_config_n_keys; i++)
-		if (strcmp(host_config_keys[i].key, name) == 0)
-			return &host_config_keys[i];
-	fail_msg("no key %s", name);
-	return NULL;
-}
 
 static void test_defaults(_unused_ void **state)
 {
@@ -40,10 +31,7 @@ static void test_defaults(_unused_ void **state)
 
 static void test_values(_unused_ void **state)
 {
-	static const struct {
-		const char *key, *value;
-		bool good;
-	} rows[] = {
+	static const struct value_row rows[] = {
 		{"uri", "qemu:///session", true},
 		{"uri", "qemu+unix:///system?socket=/run/x", true},
 		{"uri", "test:///default", true},
@@ -85,53 +73,17 @@ static void test_values(_unused_ void **state)
 		{"core_classes", "big < little", false},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct host_config config, before;
-		char message[512] = "";
-		int r;
-
-		memset(&config, 0, sizeof(config));
-		config_defaults(host_config_keys, host_config_n_keys, &config);
-		memcpy(&before, &config, sizeof(config));
-		r = config_set(key_named(rows[i].key), &config, rows[i].value, message,
-			       sizeof(message));
-		EXPECT(r == (rows[i].good ? 0 : -EINVAL), "%s = %s gave %d: %s", rows[i].key,
-		       rows[i].value, r, message);
-		EXPECT(r == 0 || memcmp(&config, &before, sizeof(config)) == 0, "%s = %s",
-		       rows[i].key, rows[i].value);
-		EXPECT((r < 0) == (message[0] != '\0'), "%s = %s", rows[i].key, rows[i].value);
-	}
+	expect_values(&host_config_table, rows, ARRAY_SIZE(rows));
 }
 
-/* Every key is of [host], has help, and its default is written as one would write it. */
-static void test_table(_unused_ void **state)
+static void test_keys(_unused_ void **state)
 {
-	struct host_config config;
-
-	config_defaults(host_config_keys, host_config_n_keys, &config);
-	for (size_t i = 0; i < host_config_n_keys; i++) {
-		const struct config_key *key = &host_config_keys[i];
-		char text[CONFIG_STRING_MAX];
-
-		assert_string_equal(key->section, "host");
-		EXPECT(key->help && *key->help, "%s", key->key);
-		EXPECT(config_format(key, &config, text, sizeof(text)) >= 0, "%s", key->key);
-		EXPECT(strcmp(text, key->fallback) == 0, "%s: %s", key->key, text);
-		for (size_t j = 0; j < i; j++) {
-			EXPECT(strcmp(host_config_keys[j].key, key->key) != 0, "%s twice",
-			       key->key);
-			EXPECT(host_config_keys[j].offset != key->offset, "%s shares its place",
-			       key->key);
-		}
-	}
+	expect_keys(&host_config_table, "host");
 }
 
-/* Which of the rules a configuration breaks: the first key of its first. */
 static void test_rules(_unused_ void **state)
 {
-	static const struct {
-		const char *set[3], *broken;
-	} rows[] = {
+	static const struct rules_row rows[] = {
 		{{NULL}, NULL},
 		{{"floor_step=20%", "floor_max=19%"}, "floor_step"},
 		{{"floor_step=20%", "floor_max=20%"}, NULL},
@@ -143,37 +95,9 @@ static void test_rules(_unused_ void **state)
 		{{"actuator=off", "placement=off"}, NULL},
 		{{"actuator=off", "placement=off", "feedback=no"}, "actuator"},
 	};
-	const struct config_table *table = &host_config_table;
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const char *broken = NULL;
-		struct host_config config;
-
-		config_defaults(host_config_keys, host_config_n_keys, &config);
-		for (size_t k = 0; k < ARRAY_SIZE(rows[i].set) && rows[i].set[k]; k++) {
-			const char *equals = strchr(rows[i].set[k], '=');
-			_cleanup_free_ char *name =
-				strndup(rows[i].set[k], (size_t)(equals - rows[i].set[k]));
-			char message[256];
-
-			assert_int_equal(config_set(key_named(name), &config, equals + 1, message,
-						    sizeof(message)),
-					 0);
-		}
-		for (size_t k = 0; k < table->n_rules && !broken; k++)
-			if (!table->rules[k].holds(&config))
-				broken = table->rules[k].key;
-		EXPECT(broken == rows[i].broken ||
-			       (broken && rows[i].broken && strcmp(broken, rows[i].broken) == 0),
-		       "row %zu broke %s", i, broken ? broken : "nothing");
-	}
-	for (size_t k = 0; k < table->n_rules; k++) {
-		key_named(table->rules[k].key);
-		key_named(table->rules[k].other);
-		assert_true(strstr(table->rules[k].remedy, table->rules[k].key) ||
-			    strstr(table->rules[k].remedy, table->rules[k].other) ||
-			    table->rules[k].is_warning);
-	}
+	expect_broken(&host_config_table, rows, ARRAY_SIZE(rows));
+	expect_rules(&host_config_table);
 }
 
 int main(void)
@@ -181,7 +105,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_rules),
 	};
 
