@@ -1,48 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* guestd without memory: each of its own allocations fails in turn, and the tick makes none. Linked
- * with --wrap for malloc, calloc and realloc, so libsystemd's own are not touched. */
-#include "tests/unit/test.h"
+/* guestd without memory: each of its own allocations fails in turn, and the tick makes none. */
+#include "tests/unit/test_root.h"
 
 #include <sys/socket.h>
 #include <time.h>
 
 #include "common/log.h"
-#include "common/rootfs.h"
 #include "guestd/guest.h"
 #include "proto/message.h"
+#include "tests/unit/test_malloc.h"
 
 #define FOLDER "sys/devices/system/cpu/cpufreq/policy0/"
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-static unsigned n_allocations, fails_at; /* 0: none fails */
-static char *dir;
-static int root_fd, host_fd = -EBADF;
-
-static bool fails(void)
-{
-	return ++n_allocations == fails_at;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
+static int host_fd = -EBADF;
 
 static int open_pair(_unused_ void *userdata, _unused_ uint32_t cid, _unused_ uint32_t port)
 {
@@ -64,11 +34,11 @@ static void write_stat(uint64_t idle_ticks)
 	test_write(dir, "proc/stat", text);
 }
 
-static int setup(_unused_ void **state)
+static int setup(void **state)
 {
+	int r = root_setup(state);
+
 	log_set_level(LOG_EMERG);
-	dir = test_make_dir();
-	root_fd = rootfs_open(dir);
 	test_write(dir, FOLDER "affected_cpus", "0\n");
 	test_write(dir, FOLDER "cpuinfo_max_freq", "3000000\n");
 	test_write(dir, FOLDER "scaling_min_freq", "1200000\n");
@@ -77,16 +47,14 @@ static int setup(_unused_ void **state)
 	test_write(dir, FOLDER "scaling_governor", "schedutil");
 	test_write(dir, "run/x", "");
 	write_stat(1);
-	return 0;
+	return r;
 }
 
-static int teardown(_unused_ void **state)
+static int teardown(void **state)
 {
 	closep(&host_fd);
 	host_fd = -EBADF;
-	close(root_fd);
-	test_remove_dir(dir);
-	return 0;
+	return root_teardown(state);
 }
 
 static int start(struct guest **ret)
@@ -105,22 +73,22 @@ static void test_start(_unused_ void **state)
 {
 	unsigned failed = 0;
 
-	for (fails_at = 1;; fails_at++) {
+	for (malloc_fails_at = 1;; malloc_fails_at++) {
 		struct guest *guest = NULL;
 		int r;
 
-		n_allocations = 0;
+		malloc_calls = 0;
 		r = start(&guest);
 		assert_true(r == 0 || r == -ENOMEM);
 		assert_true((r == 0) == (guest != NULL));
 		failed += r < 0;
 		guest_free(guest);
 		test_assert_file(dir, FOLDER "scaling_governor", "schedutil");
-		if (n_allocations < fails_at)
+		if (malloc_calls < malloc_fails_at)
 			break;
 	}
-	print_message("%u allocations, %u of them needed\n", n_allocations, failed);
-	fails_at = 0;
+	print_message("%lu allocations, %u of them needed\n", malloc_calls, failed);
+	malloc_fails_at = 0;
 	assert_true(failed >= 8);
 }
 
@@ -158,13 +126,13 @@ static void test_tick(_unused_ void **state)
 	turn_for(guest, 50 * USEC_PER_MSEC, true);
 	assert_true(read(host_fd, buffer, sizeof(buffer)) > 0);
 
-	n_allocations = 0;
+	malloc_calls = 0;
 	for (unsigned i = 0; i < 5; i++) {
 		n = feedback_put(buffer, sizeof(buffer), i, i % 2 ? &low : &high, 1);
 		assert_int_equal(write(host_fd, buffer, (size_t)n), n);
 		turn_for(guest, 100 * USEC_PER_MSEC, i % 2);
 	}
-	assert_int_equal(n_allocations, 0);
+	assert_int_equal(malloc_calls, 0);
 	assert_true(read(host_fd, buffer, sizeof(buffer)) > 300); /* it did report */
 	guest_free(guest);
 }
