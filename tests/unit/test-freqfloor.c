@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* hostd/freqfloor.c and hostd/minfreq.c below a made-up root: floors of threads become minimum
- * frequencies of the policies that they run on, follow them, and are put back; what somebody else
- * chose stands. */
-#include "tests/unit/test_root.h"
+/* hostd/freqfloor.c below a made-up root: floors of threads become minimum frequencies of the
+ * policies that they run on, follow them, and are put back; what somebody else chose stands. */
+#include "tests/unit/test_policies.h"
 
 #include "hostd/freqfloor.h"
 #include "hostd/freqplan.h"
@@ -12,11 +11,9 @@
 #define INTERVAL (4 * MSEC)
 #define LOOK	 (10 * MSEC)
 #define HOLD	 FREQPLAN_HOLD_USEC
-#define CPUFREQ	 "sys/devices/system/cpu/cpufreq"
 #define BOOT_ID	 "11111111-2222-3333-4444-555555555555"
 
 static char *ledger_path;
-static struct topology *topology;
 static struct minfreq_door door;
 static struct setting_ops ops;
 static struct ledger *ledger;
@@ -31,38 +28,6 @@ int __wrap_rootfs_write(int fd, const char *path, const char *text)
 {
 	writes++;
 	return write_error ? write_error : __real_rootfs_write(fd, path, text);
-}
-
-/* -- the made-up host: CPUs 0-1 small without a table of frequencies, CPUs 2-3 big with one
- * -----------*/
-
-static void write_policy(unsigned number, const char *file, const char *text)
-{
-	char line[128];
-
-	snprintf(line, sizeof(line), "%s\n", text);
-	write_file(line, CPUFREQ "/policy%u/%s", number, file);
-}
-
-static void write_policies(const char *driver)
-{
-	static const char *const files[][3] = {
-		{"related_cpus", "0 1", "2 3"},
-		{"scaling_governor", "schedutil", "schedutil"},
-		{"cpuinfo_min_freq", "400000", "600000"},
-		{"cpuinfo_max_freq", "2000000", "3000000"},
-		{"scaling_min_freq", "400000", "600000"},
-		{"scaling_max_freq", "2000000", "3000000"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		write_policy(0, files[i][0], files[i][1]);
-		write_policy(2, files[i][0], files[i][2]);
-	}
-	write_policy(0, "scaling_driver", driver);
-	write_policy(2, "scaling_driver", driver);
-	write_policy(2, "scaling_available_frequencies", "2400000 1800000 1200000 600000 ");
-	write_policy(2, "scaling_boost_frequencies", "3000000 ");
 }
 
 static void write_thread(unsigned tid, unsigned start, unsigned cpu)
@@ -122,15 +87,9 @@ static int setup(void **state)
 {
 	assert_int_equal(root_setup(state), 0);
 	assert_true(asprintf(&ledger_path, "%s/ledger", dir) > 0);
-	test_write(dir, "sys/devices/system/cpu/online", "0-3\n");
-	test_write(dir, "sys/devices/system/cpu/possible", "0-3\n");
-	test_write(dir, "sys/devices/system/cpu/cpu0/cpu_capacity", "512\n");
-	test_write(dir, "sys/devices/system/cpu/cpu1/cpu_capacity", "512\n");
-	write_policies("cpufreq-dt");
+	read_cpus();
 	write_thread(1001, 7, 0);
 	write_thread(1002, 7, 2);
-	assert_int_equal(topology_read(root_fd, &topology), 0);
-	assert_int_equal(topology->n_policies, 2);
 	door = (struct minfreq_door){root_fd};
 	minfreq_setting_ops(&door, &ops);
 	now = 1000 * USEC_PER_SEC;
@@ -578,41 +537,6 @@ static void test_put_back(_unused_ void **state)
 	assert_int_equal(ledger_count(ledger), 0);
 }
 
-static void test_probe(_unused_ void **state)
-{
-	assert_int_equal(minfreq_probe(root_fd, topology), 0);
-	assert_int_equal(unlinkat(root_fd, CPUFREQ "/policy0/scaling_min_freq", 0), 0);
-	assert_int_equal(minfreq_probe(root_fd, topology), 0);
-	assert_int_equal(unlinkat(root_fd, CPUFREQ "/policy2/scaling_min_freq", 0), 0);
-	assert_int_equal(minfreq_probe(root_fd, topology), -ENOENT);
-	topology->n_policies = 0;
-	assert_int_equal(minfreq_probe(root_fd, topology), -ENOENT);
-}
-
-static void test_settings(_unused_ void **state)
-{
-	static const struct {
-		const char *name, *value;
-		int result;
-	} rows[] = {{"2", "1800000", 0},	  {"2", "", -EINVAL},
-		    {"2", "4294967296", -ERANGE}, {"2", "1800000 1", -EINVAL},
-		    {"", "1800000", -EINVAL},	  {"../policy2", "1800000", -EINVAL},
-		    {"1024", "1800000", -ERANGE}, {"7", "1800000", -ENOENT}};
-	char value[32];
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		EXPECT(ops.write(ops.userdata, rows[i].name, rows[i].value) == rows[i].result,
-		       "row %zu", i);
-	assert_int_equal(ops.read(ops.userdata, "2", value, sizeof(value)), 0);
-	assert_string_equal(value, "1800000");
-	assert_int_equal(ops.read(ops.userdata, "2", value, 4), -ENOBUFS);
-	assert_int_equal(ops.read(ops.userdata, "7", value, sizeof(value)), -ENOENT);
-	write_policy(2, "scaling_min_freq", "<unsupported>");
-	assert_int_equal(ops.read(ops.userdata, "2", value, sizeof(value)), -EINVAL);
-	assert_int_equal(ops.expect(ops.userdata, "2", "9000000", value, sizeof(value)), 0);
-	assert_string_equal(value, "3000000");
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -637,8 +561,6 @@ int main(void)
 		TEST(test_taken_on),
 		TEST(test_dry),
 		TEST(test_put_back),
-		TEST(test_probe),
-		TEST(test_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
