@@ -4,7 +4,6 @@
 #include "tests/unit/test_host.h"
 
 #include <sched.h>
-#include <sys/wait.h>
 
 #define CPUFREQ "sys/devices/system/cpu/cpufreq"
 
@@ -141,28 +140,10 @@ static void test_dry_run(void **state)
 static void test_killed(void **state)
 {
 	struct fixture *f = *state;
-	struct ledger_tally tally = {};
-	_cleanup_close_ int root_fd = -EBADF;
-	int status = 0;
-	pid_t pid = fork();
+	struct ledger_tally tally;
 
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		sd_event *event = NULL; /* an event loop is of the process that made it */
-
-		if (sd_event_new(&event) < 0)
-			_exit(3);
-		f->event = event;
-		start_with_guest(f);
-		send_report(f, 0, 900, 60000);
-		wait_for_min(f, 1, "3000000");
-		_exit(access(f->ledger, F_OK) == 0 ? 0 : 4);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	wait_for_min(f, 1, "3000000");
-	root_fd = open(f->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(actuator_restore(root_fd, f->ledger, &tally), 0);
+	die_with_floor(f, CPUFREQ "/policy1/scaling_min_freq", "3000000");
+	tally = restore(f);
 	assert_int_equal(tally.restored, 3);
 	assert_int_equal(tally.failed, 0);
 	assert_mins_as_before(f);

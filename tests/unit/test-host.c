@@ -3,8 +3,6 @@
  * on a real event loop, over a socketpair with an injected CID, below a made-up root. */
 #include "tests/unit/test_host.h"
 
-#include <sys/wait.h>
-
 #include "hostd/host_private.h"
 #include "tests/unit/bad-config.h"
 #include "tests/unit/test_systemd.h"
@@ -349,32 +347,14 @@ static void test_reload_at_start(void **state)
 static void test_killed(void **state)
 {
 	struct fixture *f = *state;
-	struct ledger_tally tally = {};
-	_cleanup_close_ int root_fd = -EBADF;
-	int status = 0;
-	pid_t pid = fork();
+	struct ledger_tally tally;
 
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		sd_event *event = NULL; /* an event loop is of the process that made it */
-
-		if (sd_event_new(&event) < 0)
-			_exit(3);
-		f->event = event;
-		start_with_guest(f);
-		send_report(f, 0, 900, 60000);
-		_exit(access(f->ledger, F_OK) == 0 ? 0 : 4);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
-	root_fd = open(f->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(actuator_restore(root_fd, f->ledger, &tally), 0);
+	die_with_floor(f, VCPU "1/cpu.uclamp.min", "max");
+	tally = restore(f);
 	assert_int_equal(tally.restored, 6); /* 4 uclamp files, 2 cpusets */
 	assert_int_equal(tally.failed, 0);
 	assert_as_before(f);
-	assert_int_equal(actuator_restore(root_fd, f->ledger, &tally), 0);
-	assert_int_equal(tally.restored, 0);
+	assert_int_equal(restore(f).restored, 0);
 }
 
 static int lay(struct fixture *f, uint8_t percent, bool released)

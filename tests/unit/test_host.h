@@ -6,6 +6,7 @@
 #include "tests/unit/test.h"
 
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "hostd/host.h"
 #include "hostd/status.h"
@@ -289,4 +290,41 @@ static inline bool status_has(struct fixture *f, const char *text)
 
 	json_object_put(status);
 	return has;
+}
+
+/* -- a hostd that dies
+ * ----------------------------------------------------------------------------*/
+
+/* In a process of its own, when a floor of vCPU 1 stands as that text in that file: nothing is put
+ * back. */
+static inline void die_with_floor(struct fixture *f, const char *path, const char *text)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		sd_event *event = NULL; /* an event loop is of the process that made it */
+
+		if (sd_event_new(&event) < 0)
+			_exit(3);
+		f->event = event;
+		start_with_guest(f);
+		send_report(f, 0, 900, 60000);
+		wait_for_file(f, path, text);
+		_exit(access(f->ledger, F_OK) == 0 ? 0 : 4);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	wait_for_file(f, path, text);
+}
+
+/* What --restore does. */
+static inline struct ledger_tally restore(struct fixture *f)
+{
+	_cleanup_close_ int root_fd = open(f->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct ledger_tally tally = {};
+
+	assert_int_equal(actuator_restore(root_fd, f->ledger, &tally), 0);
+	return tally;
 }
