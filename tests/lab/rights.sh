@@ -7,7 +7,7 @@ rights_of() { awk -v daemon="$1" '$1 == daemon' "$LAB_DIR/rights"; }
 
 # rights_take_away DAEMON: first all the checks under the unit as it is, then each with its right taken away
 rights_take_away() {
-    local right check lines n=0 idle=()
+    local right check lines last='' n=0 idle=()
     without
     for check in $(rights_of "$1" | awk '!seen[$3]++ { print $3 }'); do
         "$check" || fail "$check fails under the unit as it is"
@@ -20,10 +20,10 @@ rights_take_away() {
         if "$check"; then
             idle+=("$check passes without $right;")
         fi
-        n=$((n + 1))
+        n=$((n + 1)) last=$check
     done 3< <(rights_of "$1")
     ((${#idle[@]} == 0)) || fail "${idle[*]}"
     without
-    "$check" || fail "$check fails with all rights back"
+    "$last" || fail "$last fails with all rights back"
     measured "$n rights"
 }
