@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # What the nested guest boots from: a disk with Debian 12 and systemd, and an initramfs that finds it. It has real systemd,
-# journald, udev and D-Bus, and nothing else: under nested emulation whatever starts at boot costs seconds, and whatever
+# journald, udev and D-Bus, and nothing else: under emulation whatever starts at boot costs seconds, and whatever
 # wakes up later reads as load. vmfreq is put there when the guest runs.
 
 # Of what Debian starts at boot, this is kept.
@@ -21,29 +21,32 @@ guestfs_hash() {
     packages=$(packages_in guest.packages)
     private_update bookworm >&2
     # shellcheck disable=SC2086
-    hash_of "$LAB_DIR"/{rootfs,guestfs,ssdt}.sh "$LAB_DIR"/{init,agent,guestctl,load,vsockcat}.c \
+    hash_of "$LAB_DIR"/{rootfs,guestfs,ssdt}.sh "$LAB_DIR"/{init,agent,load,vsockcat}.c \
         "$LAB_DIR"/lists/{host.preferences,guest.packages} "${kernel##*/}" "$(versions_of bookworm $packages)"
 }
 
-# cache/guestfs-HASH: guest.img, guest.cpio, vmlinux, ssdt.aml, guestctl; its path goes to run/guestfs
+# cache/guestfs-HASH: disk, an ext4 image for the host VM with all that the guest is made of (guest.img, guest.cpio, vmlinux,
+# ssdt.aml); its path goes to run/guestfs
 guestfs_make() {
-    local dir work root kernel
+    local dir work root tree kernel
     dir=$LAB_CACHE/guestfs-$(guestfs_hash)
     if [[ -d $dir ]]; then
         note "cached"
     else
         work=$(mktemp -d "$LAB_CACHE/tmp.XXXXXX")
         root=$work/root
+        tree=$work/tree
+        mkdir "$tree"
         kernel=$(<"$LAB_RUN/kernel")
-        kernel_uncompress "$kernel/usr/lib/modules/$(<"$kernel/version")/vmlinuz" >"$work/vmlinux"
-        rootfs_ssdt "$work" 2
-        rootfs_programs "$work" guestctl
+        kernel_uncompress "$kernel/usr/lib/modules/$(<"$kernel/version")/vmlinuz" >"$tree/vmlinux"
+        rootfs_ssdt "$tree" 2
         guestfs_debootstrap "$root"
         guestfs_modules "$root"
         guestfs_settle "$root"
-        guestfs_initramfs "$work" "$root"
-        mke2fs -q -t ext4 -b 4096 -J size=4 -E lazy_itable_init=0,nodiscard -m 0 -d "$root" "$work/guest.img" 320M
-        rm -rf "$root"
+        guestfs_initramfs "$tree" "$root"
+        mke2fs -q -t ext4 -b 4096 -J size=4 -E lazy_itable_init=0,nodiscard -m 0 -d "$root" "$tree/guest.img" 320M
+        mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=0,nodiscard -m 0 -d "$tree" "$work/disk" 1200M
+        rm -rf "$root" "$tree"
         mv "$work" "$dir"
         note "made anew"
     fi

@@ -5,10 +5,16 @@
 # (ssdt.sh) and no way out: its only network is the lab's ssh. No vsock device: nothing here opens AF_VSOCK on the build
 # machine.
 
-# CPUs without AVX and fast-string flags: under emulation the plain instructions are the quicker ones. An Ivy Bridge is the
-# newest model whose TSC Linux takes to be constant without being told so (emulation can't tell), else the first change of
-# frequency makes it fall back to the HPET.
-HOST_CPU=max,vendor=GenuineIntel,family=6,model=58,stepping=9,-avx,-avx2,-erms,-fsrm
+# CPUs without AVX and fast-string flags: under emulation the plain instructions are the quicker ones. AMD's, since its SVM
+# is what QEMU emulates: so the guest in it has KVM. (Not of family 15, which acpi-cpufreq refuses.)
+HOST_CPU=max,vendor=AuthenticAMD,family=23,model=1,stepping=2,-avx,-avx2,-erms,-fsrm,+svm,+npt
+# With KVM here, the guest's is nested.
+[[ $LAB_ACCEL != kvm* ]] || HOST_CPU=host
+# What emulation can't say of its clock: the TSC is steady, whatever the frequency is said to be. The last two words are for
+# that: Linux 7.3 knows the first one, the second keeps 6.1 from giving up the TSC.
+HOST_CMDLINE="console=ttyS0 root=/dev/nvme0n1 rw net.ifnames=0 systemd.getty_auto=0 mitigations=off nokaslr \
+no_timer_check audit=0 apparmor=0 tsc=reliable lpj=5000000 cryptomgr.notests init_on_alloc=0 setcpuid=constant_tsc \
+initcall_blacklist=cpufreq_register_tsc_scaling"
 HOST_CPUS=4
 HOST_MEMORY=4096
 
@@ -63,15 +69,14 @@ host_boot() {
     [[ ! -s $console ]] || mv "$console" "${console%.log}-before.log"
     port=$(free_port)
     echo "$port" >"$LAB_RUN/port"
-    guest=$(<"$LAB_RUN/guest")
+    guest=$(<"$LAB_RUN/guestfs")
     # The root disk alone is NVMe, whose driver is built in: of two the kernel names first which answers first.
     # a session of its own: it outlives this step, and a Ctrl-C at the terminal is the lab's to handle
     setsid qemu-system-x86_64 -name vmfreq-host -nodefaults -no-user-config -display none \
         -M q35 -accel "$LAB_ACCEL" -cpu "$HOST_CPU" -smp "$HOST_CPUS" -m "$HOST_MEMORY" \
         -acpitable "file=$image/ssdt.aml" -serial "file:$console" \
         -kernel "$image/$(host_kernel)" \
-        -append "console=ttyS0 root=/dev/nvme0n1 rw net.ifnames=0 systemd.getty_auto=0 mitigations=off nokaslr \
-no_timer_check audit=0 apparmor=0 tsc=reliable lpj=5000000 cryptomgr.notests init_on_alloc=0" \
+        -append "$HOST_CMDLINE" \
         -drive "file=$image/host.img,format=raw,if=none,id=root,snapshot=on,cache=unsafe" \
         -drive "file=$guest/disk,format=raw,if=none,id=guest,snapshot=on,cache=unsafe" \
         -device nvme,drive=root,serial=root -device virtio-blk-pci,drive=guest \

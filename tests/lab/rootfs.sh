@@ -107,7 +107,7 @@ rootfs_settle() {
         find "$root/etc/systemd/system" -path '*.wants/*' -name "$unit" -delete
     done
     echo vmfreq-host >"$root/etc/hostname"
-    # the guest's files and the place of its channel: there before libvirtd starts a guest by itself. No mount unit, since
+    # the guest's files, the place of its channel and KVM: there before libvirtd starts a guest by itself. No mount unit, since
     # there is no udev here to tell systemd of the disk.
     cat >"$root/etc/systemd/system/lab-guest.service" <<'UNIT'
 [Unit]
@@ -121,6 +121,8 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=mount /dev/vda /var/lib/vmfreq-lab
 ExecStart=mkdir -p -m 1777 /run/vmfreq-lab
+ExecStart=/bin/sh -c 'modprobe -q kvm_amd || modprobe -q kvm_intel'
+ExecStart=-chmod 666 /dev/kvm
 UNIT
 
     # the way in: a network that leads nowhere but to this ssh, with a key made for this image

@@ -4,7 +4,6 @@
 # what: hostd's units: socket, reload, watchdog, a libvirtd that hangs, exit codes 69 and 78, a stop that is one
 # limit: 240
 # order: 84
-# full: yes
 # hosts: uclamp
 
 DROPIN=/run/systemd/system/vmfreq-hostd.service.d
@@ -18,7 +17,7 @@ shown() { host_run "systemctl show -P $1 vmfreq-hostd.${2:-service}"; }
 
 was_restarted() { (($(shown NRestarts) == $1)) && [[ $(shown ActiveState) == active ]]; }
 
-# ended RESULT STATUS: how hostd's last run went, and that it isn't tried again
+# ended RESULT STATUS: how hostd's last run failed, and that it isn't tried again
 ended() {
     sleep 3
     equal "the result" "$(shown Result)" "$1"
@@ -69,8 +68,9 @@ scenario() {
     equal "the condition" "$(shown ConditionResult)" no
     equal "hostd where it is skipped" "$(shown ActiveState)" inactive
     with '[Service]' ExecStart= 'ExecStart=/usr/sbin/vmfreq-hostd --root=/usr/share'
-    host_run 'systemctl start vmfreq-hostd'
-    ended success 69
+    equal "its exit code" "$(host_run 'vmfreq-hostd --root=/usr/share 2>/dev/null; echo $?')" 69
+    # systemd forgets what it knew of a service that has ended well: the state is all there is
+    host_run 'systemctl start vmfreq-hostd; sleep 3'
     equal "hostd on the wrong machine" "$(shown ActiveState)" inactive
 
     # a wrong configuration is one, and the guest that goes on calling has nobody started again
