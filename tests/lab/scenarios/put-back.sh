@@ -37,7 +37,7 @@ scenario() {
             mkdir -p '"$HOSTD_DROPIN"' && printf "%s\n" "[Service]" Restart=no ExecStopPost= >'"$HOSTD_DROPIN"'/lab.conf
             systemctl unmask --runtime vmfreq-hostd >/dev/null 2>&1; systemctl daemon-reload
             systemctl kill -s KILL vmfreq-hostd; while systemctl -q is-active vmfreq-hostd; do sleep 0.1; done'
-        floor_at_least 1 800 || fail "kill -9 left no floor: there is nothing to put back"
+        [[ $(listing) != "$before" ]] || fail "kill -9 left nothing to put back"
         load_stop
         # nothing else asks for a floor now: what is gone was put back
         host_run 'systemctl start vmfreq-hostd && systemctl stop vmfreq-hostd'
@@ -53,4 +53,7 @@ scenario() {
         load_stop
     done
 }
-cleanup() { loop_cleanup; }
+cleanup() {
+    loop_cleanup
+    host_run 'vmfreq-hostd --restore'
+}
