@@ -2,20 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # ./lab demo: the same load in the guest with hostd only watching (--dry-run) and with hostd acting, a few times each in
-# turn, and the difference that it makes. The load is a task that works in bursts and sleeps between them: the thread
-# under it has gone cold each time. (A plain hog would reach the top frequency by itself.)
+# turn, and the difference that it makes. The load is a task that is always busy and goes to the other vCPU every 100 ms:
+# each time the thread under it has gone cold.
 #
-# What was found on the way here, under nested emulation: a task that hops between the vCPUs every 250 to 1000 ms shows in
-# the floors and not in the frequency, since the guest's housekeeping alone keeps both threads at a fifth to a third of a
-# CPU, in spikes that schedutil follows to the top. Bursts show in both once the vCPU threads have a host CPU each, apart
-# from QEMU's other threads, and guestd looks as rarely as vmfreq.sh says. The floor outlasts the pause (floor_hold), so it
-# is there when the thread wakes.
+# The vCPU threads have a host CPU each, apart from QEMU's other threads, so that what is seen is the task's.
 
 DEMO_ROUNDS=3
 DEMO_SECONDS=12
-DEMO_BURST_MSEC=800
-DEMO_PERIOD_MSEC=4000
-DEMO_HOLD='floor_hold = 8s'
+DEMO_HOP_MSEC=100
 
 demo_pin() {
     host_run "virsh -q vcpupin $GUEST 0 2 && virsh -q vcpupin $GUEST 1 3 && virsh -q emulatorpin $GUEST 0-1"
@@ -23,15 +17,15 @@ demo_pin() {
 
 # demo_round MODE NUMBER: one round; its figures go to run/demo.MODE
 demo_round() {
-    local option='' tid
+    local option='' tids
     [[ $1 == watching ]] && option=--dry-run
     # shellcheck disable=SC2086 # no word or one
-    loop_start $option "$DEMO_HOLD"
-    tid=$(vcpu_tid 1)
-    load_start --cpus 1 --busy "$DEMO_BURST_MSEC" --period "$DEMO_PERIOD_MSEC" --seconds $((DEMO_SECONDS + 10))
-    # the first bursts are for the floor to come
-    sleep 5
-    host_run "watch-vcpus --tids $tid --seconds $DEMO_SECONDS --least 200 & sleep $((DEMO_SECONDS / 2))
+    loop_start $option
+    tids=$(vcpu_threads | awk '{ print $2 }' | paste -s -d ,)
+    load_start --cpus 0,1 --hop "$DEMO_HOP_MSEC" --busy $(((DEMO_SECONDS + 10) * 1000))
+    # the first hops are for the floors to come
+    sleep 2
+    host_run "watch-vcpus --tids $tids --seconds $DEMO_SECONDS --every 5 --least $((DEMO_HOP_MSEC / 2)) & sleep $((DEMO_SECONDS / 2))
         vmfreqctl status >/run/demo.status; wait" >"$LAB_RUN/demo.round"
     host_run "cat /run/demo.status" >"$LAB_RUN/demo.status"
     load_stop
@@ -91,7 +85,7 @@ cmd_demo() {
 
     step eye 30 watch_install || die "the lab's eye could not be put into the host VM"
     step pin 30 demo_pin || die "the guest's threads could not be pinned"
-    say "the load: a task on the guest's vCPU 1 that works $DEMO_BURST_MSEC ms in every $DEMO_PERIOD_MSEC ms"
+    say "the load: a busy task in the guest that goes to the other of its two vCPUs every $DEMO_HOP_MSEC ms"
     rm -f "$LAB_RUN"/demo.*
     for ((round = 1; round <= DEMO_ROUNDS; round++)); do
         for mode in watching acting; do
@@ -108,8 +102,8 @@ cmd_demo() {
     demo_row acting 'hostd acts'
     echo
     say "floor: effective uclamp.min of the thread that carried the task, 0..1024, as the kernel says; its mean and its least"
-    say "MHz: under the task, over its bursts, and over the first 200 ms of them"
-    say "ms to top: from a burst's begin until its CPU runs at 90 % of its highest frequency, looking every 10 ms"
+    say "MHz: under the task, and over the first $((DEMO_HOP_MSEC / 2)) ms after a hop"
+    say "ms to top: from a hop until the task's CPU runs at 90 % of its highest frequency, looking every 5 ms"
     say "emulated, on Linux $(host_run 'uname -r'): it shows that the loop works, not what it gains on hardware"
     demo_judge
 }
