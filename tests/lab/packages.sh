@@ -6,6 +6,12 @@
 
 export DEBIAN_FRONTEND=noninteractive
 
+# Of an index only the packages: where apt-file is installed, apt fetches the lists of all files too, and fails with them.
+APT_PACKAGES_ONLY=(
+    -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false
+    -o Acquire::IndexTargets::deb-src::Contents-dsc::DefaultEnabled=false
+)
+
 # words of a package list in lists/: one package a line, # begins a comment
 packages_in() { sed 's/#.*//' "$LAB_DIR/lists/$1" | xargs; }
 
@@ -20,7 +26,7 @@ packages_missing() {
 packages_update() {
     local stamp=$LAB_CACHE/apt/machine.stamp
     if [[ -z $(find "$stamp" -mmin -1440 2>/dev/null) ]] || [[ -z $(mirror_lines) ]]; then
-        apt-get -q update
+        apt-get -q "${APT_PACKAGES_ONLY[@]}" update
         mkdir -p "${stamp%/*}"
         touch "$stamp"
     fi
@@ -79,7 +85,7 @@ private_apt() {
     APT=(
         -q -o "Dir::Etc::SourceList=$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null
         -o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir/cache" -o Acquire::Languages=none
-        -o APT::Sandbox::User=root -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0
+        -o APT::Sandbox::User=root -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 "${APT_PACKAGES_ONLY[@]}"
     )
 }
 

@@ -8,6 +8,7 @@ HOSTD_DROPIN=/run/systemd/system/vmfreq-hostd.service.d
 
 # Under emulation a sample costs the guest 3 ms of CPU (docs/benchmarks.md), so it samples a fifth as often as by default. And
 # its own housekeeping reads as load: what is below a step is none.
+# shellcheck disable=SC2034 # for guest.sh
 GUESTD_CONFIG='[guest]
 interval = 50ms
 window = 50ms
