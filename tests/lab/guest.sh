@@ -92,6 +92,12 @@ guest_run() {
 # guest_put REMOTE_ON_HOST PATH: a file of the host VM's into the guest
 guest_put() { host_run "guestctl $GUEST_SOCKET put '$1' '$2'"; }
 
+# guest_pipe PATH: standard input into a file of the guest's
+guest_pipe() {
+    host_pipe 'cat >/run/for-guest && chmod 644 /run/for-guest'
+    guest_put /run/for-guest "$1"
+}
+
 # The guest with a fresh disk, and vmfreq installed in it as in the host VM, guestd enabled.
 guest_start() {
     host_libvirt
@@ -101,8 +107,7 @@ guest_start() {
         virsh -q define guest.xml"
     guest_boot
     note "booted: $(guest_boot_times)"
-    guest_tar | host_pipe 'cat >/run/vmfreq.tar'
-    guest_put /run/vmfreq.tar /run/vmfreq.tar
+    guest_tar | guest_pipe /run/vmfreq.tar
     guest_run "$GUEST_INSTALL && echo '$GUESTD_CONFIG' >/etc/vmfreq.conf && systemctl -q enable --now vmfreq-guestd && sync"
 }
 

@@ -41,14 +41,21 @@ at_most() { [[ $2 =~ ^-?[0-9]+$ && $2 -le $3 ]] || fail "$1 is '$2', not at most
 # contains WHAT TEXT PATTERN: an extended regular expression
 contains() { [[ $2 =~ $3 ]] || fail "$1 has no '$3': $2"; }
 
-# eventually SECONDS WHAT COMMAND...: until the command succeeds
-eventually() {
-    local end=$(($(now) + $1 * LAB_PATIENCE * 1000000)) what=$2
-    shift 2
+# waits SECONDS COMMAND...: until the command succeeds; whether it did in time
+waits() {
+    local end=$(($(now) + $1 * LAB_PATIENCE * 1000000))
+    shift
     until "$@"; do
-        (($(now) < end)) || fail "not in time: $what"
+        (($(now) < end)) || return 1
         sleep 0.2
     done
+}
+
+# eventually SECONDS WHAT COMMAND...: the same, or the scenario has failed
+eventually() {
+    local seconds=$1 what=$2
+    shift 2
+    waits "$seconds" "$@" || fail "not in time: $what"
 }
 
 # ---- the runner

@@ -29,15 +29,20 @@ all_denied() {
     [[ $1 == release-domain ]] || denied release-domain vmfreqctl resume "$GUEST"
 }
 
-# allow ACTION: to nobody, by a rule; polkitd sees the file by itself, in a moment
-allow() {
-    host_pipe "cat >$RULE" <<RULE
+# rule ACTION: one that allows it to nobody; polkitd sees the file by itself, in a moment
+rule() {
+    cat <<RULE
 polkit.addRule(function(action, subject) {
-    if (action.id == "org.vmfreq.host1.$1" && subject.user == "nobody")
+    if (action.id == "org.vmfreq.$1" && subject.user == "nobody")
         return polkit.Result.YES;
 });
 RULE
 }
+
+allow() { rule "host1.$1" | host_pipe "cat >$RULE"; }
+
+guest_as_nobody() { guest_run "setpriv --reuid=nobody --regid=nogroup --clear-groups sh -c '$*'"; }
+try_guest_reload() { guest_as_nobody vmfreqctl reload >/dev/null 2>&1; }
 
 try_as_nobody() { as_nobody "$*" >/dev/null 2>&1; }
 
@@ -88,6 +93,15 @@ scenario() {
     contains "reload of a wrong configuration" "$(host_run 'vmfreqctl reload' 2>&1 || true)" floor_max
     host_run "sed -i '\$d' /etc/vmfreq.conf"
 
+    # guestd's: nobody reads, and reloads only by a rule; root does
+    contains "guestd's status as nobody" "$(guest_as_nobody vmfreqctl status)" streaming
+    contains "reload in the guest as nobody" "$(guest_as_nobody 'vmfreqctl reload 2>&1 || echo "exit code $?"')" \
+        'org.vmfreq.guest1.reload.*exit code 77'
+    guest_run 'vmfreqctl reload'
+    rule guest1.reload | guest_pipe "$RULE"
+    eventually 20 "the rule for guest1.reload holds" try_guest_reload
+    guest_run "rm $RULE"
+
     # a rule: that one action, and no other
     for action in $ACTIONS; do
         allow "$action"
@@ -95,7 +109,7 @@ scenario() {
         eventually 20 "the rule for $action holds" try_as_nobody $(sample_of "$action")
         all_denied "$action"
     done
-    measured "each of $(wc -w <<<"$ACTIONS") actions allowed and denied"
+    measured "each of $(($(wc -w <<<"$ACTIONS") + 1)) actions allowed and denied"
 }
 
 status_has_guest() { [[ $(status '.domains[0].name' 2>/dev/null) == "$GUEST" ]]; }

@@ -19,16 +19,6 @@ without() {
         systemctl start vmfreq-guestd || true"
 }
 
-# waits SECONDS COMMAND...: whether it succeeds in time
-waits() {
-    local end=$(($(now) + $1 * 1000000 * LAB_PATIENCE))
-    shift
-    until "$@"; do
-        (($(now) < end)) || return 1
-        sleep 0.5
-    done
-}
-
 # ---- the checks that tests/lab/rights names
 
 is_up() { guest_run 'systemctl is-active -q vmfreq-guestd'; }

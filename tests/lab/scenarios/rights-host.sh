@@ -28,16 +28,6 @@ hostd_runs() {
         timeout 40 systemctl restart vmfreq-hostd'
 }
 
-# waits SECONDS COMMAND...: whether it succeeds in time
-waits() {
-    local end=$(($(now) + $1 * 1000000 * LAB_PATIENCE))
-    shift
-    until "$@"; do
-        (($(now) < end)) || return 1
-        sleep 0.3
-    done
-}
-
 # hostd has heard that the guest's vCPU 1 is busy
 hears_load() { (($(status '.domains[0].vcpus[1].util' 2>/dev/null || echo 0) >= 600)); }
 
