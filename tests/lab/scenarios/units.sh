@@ -15,10 +15,13 @@ with() {
 
 shown() { host_run "systemctl show -P $1 vmfreq-hostd.${2:-service}"; }
 
+is_state() { [[ $(shown ActiveState) == "$1" ]]; }
+
 was_restarted() { (($(shown NRestarts) == $1)) && [[ $(shown ActiveState) == active ]]; }
 
 # ended RESULT STATUS: how hostd's last run failed, and that it isn't tried again
 ended() {
+    eventually 30 "hostd has failed" is_state failed
     sleep 3
     equal "the result" "$(shown Result)" "$1"
     equal "the exit code" "$(shown ExecMainStatus)" "$2"
@@ -70,8 +73,10 @@ scenario() {
     with '[Service]' ExecStart= 'ExecStart=/usr/sbin/vmfreq-hostd --root=/usr/share'
     equal "its exit code" "$(host_run 'vmfreq-hostd --root=/usr/share 2>/dev/null; echo $?')" 69
     # systemd forgets what it knew of a service that has ended well: the state is all there is
-    host_run 'systemctl start vmfreq-hostd; sleep 3'
-    equal "hostd on the wrong machine" "$(shown ActiveState)" inactive
+    host_run 'systemctl start vmfreq-hostd'
+    eventually 30 "hostd on the wrong machine has ended well" is_state inactive
+    sleep 3
+    equal "hostd on the wrong machine, later" "$(shown ActiveState)" inactive
 
     # a wrong configuration is one, and the guest that goes on calling has nobody started again
     host_run "rm -rf $DROPIN; systemctl daemon-reload; echo nonsense >/etc/vmfreq.conf"
