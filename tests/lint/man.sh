@@ -8,10 +8,11 @@
 
 need mandoc mandoc
 
-# Not its business: what else this machine has installed, and how wide we write.
+# Not its business: what else this machine has installed (which it also says on stderr, in the middle of a line of
+# stdout if both are one pipe), and how wide we write.
 mandoc_says() {
-    mandoc -T lint -W style "$1" 2>&1 |
-        grep -v -E 'outdated mandoc.db|referenced manual not found|text line longer than 80|trailing delimiter: Sh'
+    mandoc -T lint -W style "$1" 2>/dev/null |
+        grep -v -E 'referenced manual not found|text line longer than 80|trailing delimiter: Sh'
 }
 
 check_sections() {
