@@ -39,6 +39,8 @@ for page in $pages; do
     says=$(mandoc_says "$file")
     [[ -z $says ]] || fail "mandoc -T lint -W style: $says"
     check_sections "$file" "${page##*.}"
+    swallowed=$(grep -n -E '^\.(It|Sh|Ss) (An|At|Do|In|No) [^=]*$' "$file" || true)
+    [[ -z $swallowed ]] || fail "$file: the first word is a macro of mdoc and wouldn't be seen, write \\&: $swallowed"
     wide=$(mandoc -T ascii "$file" | sed 's/.\x08//g' | awk 'length($0) > 80')
     [[ -z $wide ]] || fail "$file is wider than 80 columns: $wide"
     for other in $(ours_in "$file"); do
