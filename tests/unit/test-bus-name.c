@@ -235,26 +235,26 @@ static void test_bus_restarts_watched(void **state)
 	restart(*state, true);
 }
 
-/* Somebody else has the name, and then leaves. */
-static sd_bus *take_name(struct fixture *f)
+/* Begins on a bus where somebody else has the name, and returns him. */
+static sd_bus *begin_too_late(struct fixture *f, bool watch)
 {
-	sd_bus *other = test_bus_client(f->event, true);
+	sd_bus *other;
 
+	f->daemon = test_bus_start(f->dir);
+	if (f->daemon == 0)
+		TEST_SKIP("there is no dbus-daemon");
+	other = test_bus_client(f->event, true);
 	assert_true(sd_bus_request_name(other, NAME, 0) >= 0);
+	begin(f, f->address, watch);
+	wait_for_problem(f);
 	return other;
 }
 
 static void test_name_is_taken(void **state)
 {
 	struct fixture *f = *state;
-	sd_bus *other;
+	sd_bus *other = begin_too_late(f, false);
 
-	f->daemon = test_bus_start(f->dir);
-	if (f->daemon == 0)
-		TEST_SKIP("there is no dbus-daemon");
-	other = take_name(f);
-	begin(f, f->address, false);
-	wait_for_problem(f);
 	for (unsigned i = 0; i < 5000 && n_pauses < 3; i++)
 		turn(f, 1);
 	assert_string_equal(f->told, "another process has the name|");
@@ -266,14 +266,8 @@ static void test_name_is_taken(void **state)
 static void test_name_is_taken_watched(void **state)
 {
 	struct fixture *f = *state;
-	sd_bus *other;
+	sd_bus *other = begin_too_late(f, true);
 
-	f->daemon = test_bus_start(f->dir);
-	if (f->daemon == 0)
-		TEST_SKIP("there is no dbus-daemon");
-	other = take_name(f);
-	begin(f, f->address, true);
-	wait_for_problem(f);
 	sd_bus_flush_close_unref(other);
 	turn(f, 100);
 	assert_string_equal(f->told, "another process has the name|");

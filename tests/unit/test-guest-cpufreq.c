@@ -21,6 +21,18 @@ static void expect_speed(const char *khz)
 	fail_msg("the speed is %s, not %s", text, khz);
 }
 
+/* What the next report with records says of its first CPU's scale. */
+static uint16_t next_scale(void)
+{
+	struct report_vcpu vcpu;
+
+	do
+		expect(MESSAGE_REPORT);
+	while (message.report.n_vcpus == 0);
+	report_vcpu(&message.report, 0, &vcpu);
+	return vcpu.freq_scale;
+}
+
 static void test_cpufreq(_unused_ void **state)
 {
 	start_streaming(true);
@@ -29,16 +41,8 @@ static void test_cpufreq(_unused_ void **state)
 	test_assert_file(dir, FOLDER "scaling_setspeed", "3000000");
 	send_feedback(700);
 	expect_speed("1800000");
-	for (;;) {
-		struct report_vcpu vcpu;
-
-		expect(MESSAGE_REPORT);
-		if (message.report.n_vcpus == 0)
-			continue;
-		report_vcpu(&message.report, 0, &vcpu);
-		if (vcpu.freq_scale == 614) /* 1024 * 18 / 30 */
-			break;
-	}
+	while (next_scale() != 614) /* 1024 * 18 / 30 */
+		;
 	send_feedback(1024);
 	expect_speed("3000000");
 	send_feedback(100);
@@ -60,17 +64,8 @@ static void test_cpufreq_theirs(_unused_ void **state)
 	expect_speed("1800000");
 	test_write(dir, FOLDER "scaling_governor", "powersave");
 	send_feedback(1024);
-	for (;;) {
-		struct report_vcpu vcpu;
-
-		expect(MESSAGE_REPORT);
-		if (message.report.n_vcpus == 0)
-			continue;
-		report_vcpu(&message.report, 0, &vcpu);
-		if (vcpu.freq_scale == 1024)
-			break;
+	while (next_scale() != 1024)
 		send_feedback(1024);
-	}
 	guest_free(guest);
 	guest = NULL;
 	test_assert_file(dir, FOLDER "scaling_governor", "powersave");

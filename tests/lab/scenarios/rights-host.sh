@@ -10,7 +10,7 @@
 # shellcheck source=tests/lab/rights.sh
 . "$LAB_DIR/rights.sh"
 
-DROPIN=/run/systemd/system/vmfreq-hostd.service.d/rights.conf
+DROPIN=$HOSTD_DROPIN/rights.conf
 
 # without LINES: hostd's unit with these lines of a drop-in
 without() {

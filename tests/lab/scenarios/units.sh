@@ -6,11 +6,9 @@
 # order: 84
 # hosts: uclamp
 
-DROPIN=/run/systemd/system/vmfreq-hostd.service.d
-
 # with LINE...: hostd's unit with these lines of a drop-in
 with() {
-    host_run "mkdir -p $DROPIN && printf '%s\n' $(printf '%q ' "$@") >$DROPIN/lab.conf && systemctl daemon-reload"
+    host_run "mkdir -p $HOSTD_DROPIN && printf '%s\n' $(printf '%q ' "$@") >$HOSTD_DROPIN/lab.conf && systemctl daemon-reload"
 }
 
 shown() { host_run "systemctl show -P $1 vmfreq-hostd.${2:-service}"; }
@@ -79,7 +77,7 @@ scenario() {
     equal "hostd on the wrong machine, later" "$(shown ActiveState)" inactive
 
     # a wrong configuration is one, and the guest that goes on calling has nobody started again
-    host_run "rm -rf $DROPIN; systemctl daemon-reload; echo nonsense >/etc/vmfreq.conf"
+    host_run "rm -rf $HOSTD_DROPIN; systemctl daemon-reload; echo nonsense >/etc/vmfreq.conf"
     if host_run 'systemctl start vmfreq-hostd'; then
         fail "hostd starts with a wrong configuration"
     fi
