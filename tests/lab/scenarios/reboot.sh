@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # what: systemctl enable --now of both units, then both VMs are rebooted: everything streams again with no hand on it
-# limit: 300
+# limit: 480
 # order: 95
 
 guest_runs() { [[ $(host_run "virsh -q domstate $GUEST 2>/dev/null") == running ]]; }
