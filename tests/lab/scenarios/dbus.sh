@@ -60,9 +60,7 @@ scenario() {
 
     # guestd may be streaming from the scenario before: the list is what was there without hostd
     before=$(listing)
-    hostd_start 'actuator = thread' 'placement = off'
-    guestd_start
-    eventually 30 "the guest streams" is_streaming
+    loop_start 'actuator = thread' 'placement = off'
     load_start --cpus 1 --busy 120000
     eventually 20 "vCPU 1 has a floor" floor_at_least 1 900
 
