@@ -49,16 +49,18 @@ static int get_text(_unused_ sd_bus *connection, _unused_ const char *path,
 		    void *userdata, _unused_ sd_bus_error *error)
 {
 	const struct guest *guest = ((const struct guest_bus *)userdata)->guest;
-	char reason[160];
+	char reason[160], signal_reason[160];
 
 	guest_status_cpufreq(guest, reason, sizeof(reason));
+	guest_signal_reason(guest, signal_reason, sizeof(signal_reason));
 	const struct {
 		const char *property, *value;
 	} rows[] = {
 		{"Version", PACKAGE_VERSION},
 		{"Connection", guest->link_text},
 		{"HostAgent", guest_link_is_streaming(guest) ? guest->dialog->agent : ""},
-		{"Signal", hello_signal_name(SIGNAL_PROC)},
+		{"Signal", hello_signal_name(guest_signal(guest))},
+		{"SignalReason", signal_reason},
 		{"Cpufreq", hello_cpufreq_name(guest_cpufreq_state(guest))},
 		{"CpufreqReason", reason},
 		{"ConfigError", guest_config_error(guest)},
@@ -123,7 +125,8 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_PROPERTY("Connected", "b", get_connected, 0, CHANGE),
 	SD_BUS_PROPERTY("Connection", "s", get_text, 0, CHANGE),
 	SD_BUS_PROPERTY("HostAgent", "s", get_text, 0, CHANGE),
-	SD_BUS_PROPERTY("Signal", "s", get_text, 0, CONST),
+	SD_BUS_PROPERTY("Signal", "s", get_text, 0, CHANGE),
+	SD_BUS_PROPERTY("SignalReason", "s", get_text, 0, CHANGE),
 	SD_BUS_PROPERTY("Cpufreq", "s", get_text, 0, CHANGE),
 	SD_BUS_PROPERTY("CpufreqReason", "s", get_text, 0, CHANGE),
 	SD_BUS_PROPERTY("Concerns", "a(sss)", get_concerns, 0, CHANGE),
@@ -150,6 +153,7 @@ static int on_news(_unused_ sd_event_source *source, void *userdata)
 		{GUEST_NEWS_CPUFREQ, {"Cpufreq", "CpufreqReason"}},
 		{GUEST_NEWS_CONCERNS, {"Concerns"}},
 		{GUEST_NEWS_CONFIG, {"ConfigError"}},
+		{GUEST_NEWS_SIGNAL, {"Signal", "SignalReason"}},
 	};
 	struct guest_bus *bus = userdata;
 	sd_bus *connection = bus_name_connection(bus->name);

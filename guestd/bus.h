@@ -21,6 +21,7 @@ enum guest_news {
 	GUEST_NEWS_CPUFREQ = 0x2,    /* Cpufreq, CpufreqReason */
 	GUEST_NEWS_CONCERNS = 0x4,   /* Concerns */
 	GUEST_NEWS_CONFIG = 0x8,     /* ConfigError */
+	GUEST_NEWS_SIGNAL = 0x10,    /* Signal, SignalReason */
 };
 
 /* Begins to connect to the bus at this address (kept), claims the name and answers on the event

@@ -256,7 +256,7 @@ void estimator_get(const struct estimator *estimator, unsigned cpu, struct estim
 	const struct cpu_state *state;
 	uint32_t share;
 
-	*ret = (struct estimate){};
+	*ret = ESTIMATE_UNKNOWN;
 	if (cpu >= estimator->n_cpus || !estimator->cpu[cpu].present)
 		return;
 	state = &estimator->cpu[cpu];

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "guestd/counters.h"
+#include "proto/message.h"
 
 struct estimator;
 
@@ -15,7 +16,14 @@ struct estimate {
 	bool saturated;		 /* it did not idle in the window */
 	uint32_t run_delay_usec; /* in the last sample */
 	uint32_t steal_usec;
+	uint16_t runnable;   /* tasks, or PROTO_UNKNOWN_U16 */
+	uint16_t uclamp_min; /* the largest request of a runnable task, 0 if none or not known */
+	uint16_t uclamp_max; /* likewise, 1024 */
 };
+
+/* What /proc doesn't say. */
+#define ESTIMATE_UNKNOWN                                                                           \
+	((struct estimate){.runnable = PROTO_UNKNOWN_U16, .uclamp_max = PROTO_UTIL_MAX})
 
 /* NULL if there is no memory. window_nsec: how far back the prompt part of util_est looks, 1 ms to
  * 1 s. gap_nsec: two samples further apart than this say nothing about each other (the guest was
@@ -33,7 +41,7 @@ void estimator_configure(struct estimator *estimator, uint64_t window_nsec, uint
 void estimator_update(struct estimator *estimator, const struct counters *counters,
 		      const uint16_t *scale1024);
 
-/* A CPU that is not there has all zero. */
+/* A CPU that is not there has ESTIMATE_UNKNOWN. */
 void estimator_get(const struct estimator *estimator, unsigned cpu, struct estimate *ret);
 
 /* Whether some CPU was busy for a 32nd of the last sample or more, or a task was seen to get one

@@ -45,15 +45,14 @@ static void configure(struct guest *guest)
 	estimator_configure(guest->estimator, guest->config.window_usec * NSEC_PER_USEC,
 			    gap_nsec(&guest->config));
 	reporter_configure(guest->reporter, lease_usec(guest), (uint32_t)guest->config.step1024);
+	guest_signal_configure(guest);
 }
 
-/* CPUs came or went. The host learns of one that went by a zero, of one that came by a new HELLO.
- */
-static void on_hotplug(struct guest *guest)
+void guest_hotplug(struct guest *guest, const struct cpumask *cpus)
 {
 	struct cpumask old = guest->cpus;
 
-	guest->cpus = guest->counters->present;
+	guest->cpus = *cpus;
 	CPUMASK_FOREACH(cpu, &old)
 		if (!cpumask_has(&guest->cpus, cpu))
 			reporter_remove(guest->reporter, cpu);
@@ -86,7 +85,7 @@ static void measure_cost(struct guest *guest)
 	guest->self_run_nsec = guest->counters->self_run_nsec;
 }
 
-/* 0, or -errno if there is no new sample: the leases then run out, which is right. */
+/* By /proc. 0, or -errno if there is no new sample: the leases then run out, which is right. */
 static int sample(struct guest *guest)
 {
 	int r = counters_proc_read(guest->proc, guest->counters);
@@ -101,13 +100,11 @@ static int sample(struct guest *guest)
 		return r;
 	measure_cost(guest);
 	if (!cpumask_equal(&guest->counters->present, &guest->cpus))
-		on_hotplug(guest);
+		guest_hotplug(guest, &guest->counters->present);
 	estimator_update(guest->estimator, guest->counters, guest->scale1024);
 	CPUMASK_FOREACH(cpu, &guest->cpus) {
-		struct estimate estimate;
-
-		estimator_get(guest->estimator, cpu, &estimate);
-		reporter_put(guest->reporter, cpu, &estimate, guest->scale1024[cpu]);
+		estimator_get(guest->estimator, cpu, &guest->estimate[cpu]);
+		reporter_put(guest->reporter, cpu, &guest->estimate[cpu], guest->scale1024[cpu]);
 	}
 	return 0;
 }
@@ -130,15 +127,21 @@ static uint64_t next_sample_usec(const struct guest *guest)
 	return MIN(usec, lease_usec(guest) / 4); /* it must be renewed in time */
 }
 
-static void schedule(struct guest *guest)
+static uint64_t next_usec(struct guest *guest, uint64_t now_usec)
 {
-	uint64_t usec;
-
+	if (guest->bpf)
+		return guest_signal_settle(guest, now_usec);
 	if (estimator_is_active(guest->estimator))
 		guest->quiet_samples = 0;
 	else if (guest->quiet_samples < QUIET_SAMPLES)
 		guest->quiet_samples++;
-	usec = next_sample_usec(guest);
+	return next_sample_usec(guest);
+}
+
+static void schedule(struct guest *guest, uint64_t now_usec)
+{
+	uint64_t usec = next_usec(guest, now_usec);
+
 	sd_event_source_set_time_relative(guest->tick_source, usec);
 	/* An idle guest's timers may wait for one another. */
 	sd_event_source_set_time_accuracy(guest->tick_source,
@@ -147,17 +150,33 @@ static void schedule(struct guest *guest)
 	sd_event_source_set_enabled(guest->tick_source, SD_EVENT_ONESHOT);
 }
 
+/* A new estimate of each CPU, put to the reporter. Returns when it was taken, or -errno. */
+static int take_estimates(struct guest *guest, uint64_t *ret_stamp_usec)
+{
+	int r = 0;
+
+	if (guest->bpf) {
+		*ret_stamp_usec = guest_now_usec();
+		guest_signal_look(guest, *ret_stamp_usec);
+	} else {
+		r = sample(guest);
+		*ret_stamp_usec = guest->counters->stamp_nsec / NSEC_PER_USEC;
+	}
+	return r;
+}
+
 void guest_tick(struct guest *guest)
 {
-	int r = sample(guest);
+	uint64_t stamp_usec;
+	int r = take_estimates(guest, &stamp_usec);
 	uint64_t now_usec = guest_now_usec();
 
 	guest_link_check(guest, now_usec);
 	guest_cpufreq_govern(guest, now_usec);
 	guest_concern_check(guest, now_usec);
 	if (r >= 0)
-		guest_link_report(guest, guest->counters->stamp_nsec / NSEC_PER_USEC, now_usec);
-	schedule(guest);
+		guest_link_report(guest, stamp_usec, now_usec);
+	schedule(guest, now_usec);
 	if (r >= 0 && guest_link_is_tended(guest))
 		watchdog_feed(&guest->watchdog, now_usec);
 }
@@ -198,9 +217,15 @@ static int reload(struct guest *guest)
 	configure(guest);
 	if (old.cpufreq != guest->config.cpufreq)
 		guest_cpufreq_rescan(guest);
-	/* The lease and cpufreq's state were said to the host: say them anew. */
-	if (old.cid != guest->config.cid || old.port != guest->config.port ||
-	    old.cpufreq != guest->config.cpufreq || old.lease_usec != guest->config.lease_usec)
+	if (old.signal != guest->config.signal) {
+		guest_signal_done(guest);
+		guest_signal_init(guest); /* or it goes on with /proc, and has said why */
+		guest_bus_news(guest->bus, GUEST_NEWS_SIGNAL);
+	}
+	/* The lease, the signal and cpufreq's state were said to the host: say them anew. */
+	if (old.signal != guest->config.signal || old.cid != guest->config.cid ||
+	    old.port != guest->config.port || old.cpufreq != guest->config.cpufreq ||
+	    old.lease_usec != guest->config.lease_usec)
 		guest_link_renew(guest, "other settings");
 	return 0;
 }
@@ -308,6 +333,9 @@ static int start(struct guest *guest)
 	r = guest_cpufreq_init(guest);
 	if (r < 0)
 		return r;
+	r = guest_signal_init(guest);
+	if (r < 0)
+		return r;
 	guest_concern_init(guest);
 	start_bus(guest);
 	return 0;
@@ -347,6 +375,7 @@ void guest_free(struct guest *guest)
 	for (unsigned i = 0; i < ARRAY_SIZE(guest->signal_source); i++)
 		sd_event_source_unref(guest->signal_source[i]);
 	sd_event_source_unref(guest->tick_source);
+	guest_signal_done(guest);
 	counters_proc_close(guest->proc);
 	estimator_free(guest->estimator);
 	reporter_free(guest->reporter);

@@ -17,6 +17,7 @@ struct guest_options {
 	uplink_open_t open;	 /* uplink_open_vsock, or a test's */
 	void *open_userdata;
 	const char *bus_address; /* the system bus, or NULL: kept by the caller, too */
+	bool may_bpf;		 /* the eBPF source may be tried: no test loads programs */
 	bool follows_cpufreq;	 /* identity_follows_cpufreq(), or what a test says */
 };
 

@@ -7,8 +7,10 @@
 #define MSEC USEC_PER_MSEC
 #define SEC  USEC_PER_SEC
 
-static const char *const signals[] = {
-	[GUEST_SIGNAL_AUTO] = "auto", [GUEST_SIGNAL_PROC] = "proc", NULL};
+static const char *const signals[] = {[GUEST_SIGNAL_AUTO] = "auto",
+				      [GUEST_SIGNAL_PROC] = "proc",
+				      [GUEST_SIGNAL_EBPF] = "ebpf",
+				      NULL};
 
 #define KEY(name, kind, field, value, low, high, text)                                             \
 	{                                                                                          \

@@ -8,10 +8,10 @@
 
 #include "common/config.h"
 
-enum guest_signal { GUEST_SIGNAL_AUTO, GUEST_SIGNAL_PROC };
+enum guest_signal_choice { GUEST_SIGNAL_AUTO, GUEST_SIGNAL_PROC, GUEST_SIGNAL_EBPF };
 
 struct guest_config {
-	uint64_t signal;	     /* enum guest_signal */
+	uint64_t signal;	     /* enum guest_signal_choice */
 	uint64_t interval_usec;	     /* between samples while a CPU is busy */
 	uint64_t idle_interval_usec; /* while none is */
 	uint64_t window_usec;

@@ -142,7 +142,7 @@ static int send_hello(struct guest *guest)
 		.minor = PROTO_MINOR,
 		.fields = 1U << HELLO_CPUS | 1U << HELLO_SIGNAL | 1U << HELLO_INVARIANT |
 			  1U << HELLO_BOOT_ID | 1U << HELLO_AGENT | 1U << HELLO_CPUFREQ,
-		.signal = SIGNAL_PROC,
+		.signal = guest_signal(guest),
 		.cpufreq = guest_cpufreq_state(guest),
 	};
 	hello->invariant = guest->options.follows_cpufreq && hello->cpufreq == CPUFREQ_OURS;

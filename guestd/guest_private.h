@@ -6,11 +6,13 @@
 #include "common/notify.h"
 #include "guestd/backoff.h"
 #include "guestd/bus.h"
+#include "guestd/counters_bpf.h"
 #include "guestd/counters_proc.h"
 #include "guestd/cpufreq.h"
 #include "guestd/dialog.h"
 #include "guestd/estimate.h"
 #include "guestd/guest.h"
+#include "guestd/pelt_estimate.h"
 #include "guestd/reporter.h"
 
 enum link { LINK_UNKNOWN, LINK_GOOD, LINK_LOST, LINK_REFUSED };
@@ -27,7 +29,7 @@ struct guest {
 	struct counters_proc *proc;
 	struct estimator *estimator;
 	struct reporter *reporter;
-	struct cpumask cpus;	/* of the last sample */
+	struct cpumask cpus; /* of the last sample */
 	struct watchdog watchdog;
 	unsigned quiet_samples; /* since the last active one */
 	uint64_t cost_nsec;	/* our own CPU time per sample, smoothed */
@@ -35,6 +37,17 @@ struct guest {
 	int sample_error;	/* of the last sample, as the log has it; 0: it went well */
 	struct counters *counters;
 	struct report_vcpu *records; /* PROTO_CPUS_MAX */
+
+	struct estimate estimate[CPUMASK_CPUS]; /* the newest, of whichever source */
+
+	/* guest_signal.c: the eBPF source; NULL: it is /proc */
+	struct counters_bpf *bpf;
+	enum counters_bpf_lack bpf_lack; /* why */
+	sd_event_source *bpf_source;
+	struct pelt_step bpf_step;
+	struct pelt_record record[CPUMASK_CPUS]; /* as looked at last */
+	struct pelt_account account[CPUMASK_CPUS];
+	uint64_t online_usec; /* the CPUs were looked for */
 
 	/* guest_link.c: the connection */
 	sd_event_source *io_source, *retry_source;
@@ -44,10 +57,10 @@ struct guest {
 	struct cpumask hello_cpus; /* that the host was told of */
 	struct backoff backoff;
 	bool hello_sent;
-	uint64_t streaming_usec; /* since when */
-	uint64_t psi_read_usec;	 /* PSI went out last */
+	uint64_t streaming_usec;     /* since when */
+	uint64_t psi_read_usec;	     /* PSI went out last */
 	uint64_t reports, feedbacks; /* sent and received in all connections */
-	enum link link;		 /* what the log says of it, and how */
+	enum link link;		     /* what the log says of it, and how */
 	char link_text[512];
 	struct ratelimit link_limit;
 
@@ -74,6 +87,30 @@ uint64_t guest_now_usec(void);
 
 /* Samples, reports and sets the next time for it, now rather than at that time. */
 void guest_tick(struct guest *guest);
+
+/* Other CPUs are there from now on. The host learns of one that went by a zero, of one that came by
+ * a new HELLO. */
+void guest_hotplug(struct guest *guest, const struct cpumask *cpus);
+
+/* -- guest_signal.c -- */
+/* Opens the eBPF source if it is wanted and can be had; -errno only where the settings demand it.
+ */
+int guest_signal_init(struct guest *guest);
+void guest_signal_done(struct guest *guest);
+
+/* Other settings. */
+void guest_signal_configure(struct guest *guest);
+
+/* Which source it is, and why that one, for status and the log. */
+enum hello_signal guest_signal(const struct guest *guest);
+void guest_signal_reason(const struct guest *guest, char *ret, size_t size);
+
+/* Only with the eBPF source: reads the records and puts them to the reporter. */
+void guest_signal_look(struct guest *guest, uint64_t now_usec);
+
+/* The same, after all is sent: lets the CPUs ring again, and says in what time to look again though
+ * none does. */
+uint64_t guest_signal_settle(struct guest *guest, uint64_t now_usec);
 
 /* -- guest_link.c -- */
 int guest_link_init(struct guest *guest);

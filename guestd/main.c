@@ -138,6 +138,7 @@ static int run(const struct arguments *arguments, int root_fd)
 		.dry_run = arguments->dry_run,
 		.open = uplink_open_vsock,
 		.bus_address = bus_name_system_address(),
+		.may_bpf = true,
 		.follows_cpufreq = identity_follows_cpufreq(),
 	};
 	_cleanup_(guest_freep) struct guest *guest = NULL;

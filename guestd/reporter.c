@@ -9,7 +9,7 @@
 struct vcpu {
 	bool present;
 	bool reported;	/* the host has a record of it on this connection */
-	uint16_t value; /* util_est, or 0 while it is idle */
+	uint16_t value; /* the demand, or 0 while it is idle */
 	uint16_t sent;	/* the value of the last record */
 	bool sent_saturated;
 	uint16_t sent_avg;
@@ -62,15 +62,22 @@ void reporter_restart(struct reporter *reporter, uint64_t now_usec)
 	}
 }
 
+/* What the tasks use, within what they ask for: the minimum wins, as in the kernel's
+ * uclamp_rq_util_with(). 0..1024. */
+static uint16_t demand_of(const struct estimate *estimate)
+{
+	return MAX(MIN(estimate->util_est, estimate->uclamp_max), estimate->uclamp_min);
+}
+
 /* Below one step is nothing; once above it, below half a step is. Else a demand near the step would
  * come and go for ever, and each going is a frame. */
 static uint16_t value_of(const struct reporter *reporter, const struct vcpu *vcpu)
 {
-	uint16_t est = vcpu->now.util_est;
+	uint16_t demand = demand_of(&vcpu->now);
 
 	if (vcpu->value == 0)
-		return est >= reporter->step ? est : 0;
-	return est * 2U >= reporter->step ? est : 0;
+		return demand >= reporter->step ? demand : 0;
+	return demand * 2U >= reporter->step ? demand : 0;
 }
 
 void reporter_put(struct reporter *reporter, unsigned cpu, const struct estimate *estimate,
@@ -99,7 +106,7 @@ void reporter_remove(struct reporter *reporter, unsigned cpu)
 	vcpu = &reporter->vcpu[cpu];
 	vcpu->present = false;
 	vcpu->value = 0;
-	vcpu->now = (struct estimate){};
+	vcpu->now = ESTIMATE_UNKNOWN;
 	if (vcpu->freq_scale == 0)
 		vcpu->freq_scale = CAPACITY_SCALE;
 }
@@ -119,6 +126,7 @@ static bool vcpu_is_due(const struct reporter *reporter, const struct vcpu *vcpu
 	if (vcpu->value == 0)
 		return vcpu->sent > 0;
 	return vcpu->value >= vcpu->sent + reporter->step ||
+	       (vcpu->value == CAPACITY_SCALE && vcpu->sent < CAPACITY_SCALE) ||
 	       vcpu->value + 2 * reporter->step <= vcpu->sent ||
 	       (vcpu->now.saturated && !vcpu->sent_saturated);
 }
@@ -133,6 +141,19 @@ static bool vcpu_is_worth_it(const struct reporter *reporter, const struct vcpu 
 		return true;
 	return vcpu->reported &&
 	       (abs(vcpu->value - vcpu->sent) >= least || abs(avg - vcpu->sent_avg) >= least);
+}
+
+uint16_t reporter_sent(const struct reporter *reporter, unsigned cpu)
+{
+	return cpu < reporter->n_cpus ? reporter->vcpu[cpu].sent : 0;
+}
+
+uint64_t reporter_next_usec(const struct reporter *reporter)
+{
+	for (unsigned i = 0; i < reporter->n_cpus; i++)
+		if (reporter->vcpu[i].sent > 0)
+			return reporter->last_report_usec + reporter->lease_usec / 3;
+	return reporter->last_frame_usec + REPORTER_PING_USEC;
 }
 
 enum reporter_due reporter_decide(const struct reporter *reporter, uint64_t now_usec)
@@ -161,11 +182,11 @@ static void take_record(struct vcpu *vcpu, unsigned cpu, struct report_vcpu *ret
 		.cpu = (uint16_t)cpu,
 		.flags = !idle && vcpu->now.saturated ? VCPU_SATURATED : 0,
 		.util_avg = idle ? 0 : vcpu->now.util_avg,
-		.util_est = vcpu->value,
+		.util_est = idle ? 0 : vcpu->now.util_est,
 		.freq_scale = vcpu->freq_scale,
-		.runnable = PROTO_UNKNOWN_U16,
-		.uclamp_min = 0,
-		.uclamp_max = CAPACITY_SCALE,
+		.runnable = vcpu->now.runnable,
+		.uclamp_min = idle ? 0 : vcpu->now.uclamp_min,
+		.uclamp_max = vcpu->now.uclamp_max,
 		.run_delay_usec = (uint32_t)MIN(vcpu->run_delay_usec, UINT32_MAX),
 		.steal_usec = (uint32_t)MIN(vcpu->steal_usec, UINT32_MAX),
 	};

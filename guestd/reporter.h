@@ -19,7 +19,8 @@ struct reporter *reporter_new(void);
 void reporter_free(struct reporter *reporter);
 
 /* lease_usec: how long a report holds, 1 ms to PROTO_LEASE_MAX_MSEC (more is cut to that).
- * step1024: by how much a CPU's util_est must differ from what was sent to be sent, 1..1024. */
+ * step1024: by how much a CPU's demand (util_est within uclamp_min and uclamp_max) must differ from
+ * what was sent to be sent, 1..1024. */
 void reporter_configure(struct reporter *reporter, uint64_t lease_usec, uint32_t step1024);
 
 /* A new connection, made at now_usec: the host knows nothing, the next report has every CPU. */
@@ -36,9 +37,15 @@ void reporter_remove(struct reporter *reporter, unsigned cpu);
  * until it has been above one. */
 bool reporter_is_busy(const struct reporter *reporter);
 
+/* The demand that the host was last told of, 0..1024. */
+uint16_t reporter_sent(const struct reporter *reporter, unsigned cpu);
+
+/* When something is due although nothing changes: the lease's renewal, or a PING. */
+uint64_t reporter_next_usec(const struct reporter *reporter);
+
 /* What should be sent at now_usec:
- * - REPORT if a CPU rose by a step, fell by two or to zero, became saturated, or was never
- * reported; or if a third of the lease is over while a demand that was sent is above zero;
+ * - REPORT if a CPU rose by a step or to 1024, fell by two or to zero, became saturated, or was
+ * never reported; or if a third of the lease is over while a demand that was sent is above zero;
  * - PING if nothing was sent for REPORTER_PING_USEC. */
 enum reporter_due reporter_decide(const struct reporter *reporter, uint64_t now_usec);
 

@@ -91,13 +91,12 @@ static uint32_t speed_of(const struct guest *guest, unsigned cpu)
 static struct json_object *cpu_json(const struct guest *guest, unsigned cpu)
 {
 	struct json_object *object = json_object_new_object();
-	struct estimate estimate;
+	const struct estimate *estimate = &guest->estimate[cpu];
 
-	estimator_get(guest->estimator, cpu, &estimate);
 	json_add_number(object, "cpu", cpu);
-	json_add_number(object, "util_avg", estimate.util_avg);
-	json_add_number(object, "util_est", estimate.util_est);
-	json_add_flag(object, "saturated", estimate.saturated);
+	json_add_number(object, "util_avg", estimate->util_avg);
+	json_add_number(object, "util_est", estimate->util_est);
+	json_add_flag(object, "saturated", estimate->saturated);
 	if (guest->governor.valid && guest->governor.delivered1024[cpu] > 0)
 		json_add_number(object, "delivered", guest->governor.delivered1024[cpu]);
 	if (speed_of(guest, cpu) > 0)
@@ -109,11 +108,14 @@ struct json_object *guest_status_json(const struct guest *guest)
 {
 	struct json_object *status = json_object_new_object();
 	struct json_object *cpus = json_object_new_array();
+	char reason[160];
 
 	json_add_text(status, "version", PACKAGE_VERSION);
 	json_add_flag(status, "dry_run", guest->options.dry_run);
 	add_link(status, guest);
-	json_add_text(status, "signal", hello_signal_name(SIGNAL_PROC));
+	guest_signal_reason(guest, reason, sizeof(reason));
+	json_add_text(status, "signal", hello_signal_name(guest_signal(guest)));
+	json_add_text(status, "signal_reason", reason);
 	add_cpufreq(status, guest);
 	add_concerns(status, guest);
 	json_add_text(status, "config_error", guest_config_error(guest));

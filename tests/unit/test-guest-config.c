@@ -47,7 +47,8 @@ static void test_values(_unused_ void **state)
 		{"cpufreq", "perhaps", false},
 		{"cpufreq", "no", true},
 		{"signal", "proc", true},
-		{"signal", "ebpf", false},
+		{"signal", "ebpf", true},
+		{"signal", "perf", false},
 		{"cpufreq_interval", "0", false},
 	};
 

@@ -32,7 +32,9 @@ static int teardown(_unused_ void **state)
 
 static void put(unsigned cpu, unsigned avg, unsigned est)
 {
-	struct estimate estimate = {.util_avg = (uint16_t)avg,
+	struct estimate estimate = {.runnable = PROTO_UNKNOWN_U16,
+				    .uclamp_max = 1024,
+				    .util_avg = (uint16_t)avg,
 				    .util_est = (uint16_t)est,
 				    .run_delay_usec = 3,
 				    .steal_usec = 5};
@@ -182,7 +184,8 @@ static void test_sums(_unused_ void **state)
 	assert_int_equal(records[0].run_delay_usec, 33);
 	assert_int_equal(records[0].steal_usec, 55);
 	for (unsigned i = 0; i < 3; i++) {
-		struct estimate huge = {.util_est = 900, .run_delay_usec = UINT32_MAX};
+		struct estimate huge = {
+			.util_est = 900, .uclamp_max = 1024, .run_delay_usec = UINT32_MAX};
 
 		reporter_put(reporter, 0, &huge, 1024);
 	}
@@ -192,7 +195,7 @@ static void test_sums(_unused_ void **state)
 
 static void test_saturation(_unused_ void **state)
 {
-	struct estimate estimate = {.util_avg = 1000, .util_est = 1000};
+	struct estimate estimate = {.util_avg = 1000, .util_est = 1000, .uclamp_max = 1024};
 
 	reporter_put(reporter, 0, &estimate, 1024);
 	take();

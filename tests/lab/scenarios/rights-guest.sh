@@ -25,6 +25,8 @@ is_up() { guest_run 'systemctl is-active -q vmfreq-guestd'; }
 
 streams() { is_up && waits 10 is_streaming; }
 
+by_ebpf() { is_up && [[ $(guest_run 'busctl get-property org.vmfreq.Guest1 /org/vmfreq/Guest1 org.vmfreq.Guest1 Signal') == 's "ebpf"' ]]; }
+
 takes_cpufreq() {
     is_up && [[ $(guest_run 'cat /sys/devices/system/cpu/cpufreq/policy0/scaling_governor') == userspace ]]
 }

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The part of the daemon that goes by the eBPF programs, where the kernel takes them: no sample has
+ * to be taken, for they ring when a CPU has crossed a step. */
+#include <string.h>
+
+#include "common/macro.h"
+#include "common/rootfs.h"
+#include "guestd/guest_private.h"
+
+#define RING_USEC      (4 * USEC_PER_MSEC) /* a CPU rings at most once in this: hostd's own pace */
+#define IDLE_RING_USEC (20 * USEC_PER_MSEC)
+#define SOON_USEC      USEC_PER_MSEC /* what has moved on while we looked */
+#define WAIT_USEC      USEC_PER_SEC  /* for an answer of the host's, which may never come */
+#define ONLINE_USEC    USEC_PER_SEC  /* CPUs come and go: look once in this, if we look at all */
+
+static struct pelt_step step_of(const struct guest_config *config)
+{
+	return (struct pelt_step){
+		.rise1024 = (uint16_t)config->step1024,
+		.fall1024 = (uint16_t)MIN(2 * config->step1024, PELT_STEP_FULL1024),
+		.interval_nsec = RING_USEC * NSEC_PER_USEC,
+		.idle_nsec = IDLE_RING_USEC * NSEC_PER_USEC,
+	};
+}
+
+enum hello_signal guest_signal(const struct guest *guest)
+{
+	return guest->bpf ? SIGNAL_EBPF : SIGNAL_PROC;
+}
+
+void guest_signal_reason(const struct guest *guest, char *ret, size_t size)
+{
+	if (guest->bpf)
+		snprintf(ret, size, "the kernel's own util_avg and util_est, by eBPF");
+	else if (guest->config.signal == GUEST_SIGNAL_PROC)
+		snprintf(ret, size, "the settings say signal = proc");
+	else
+		snprintf(ret, size, "no eBPF: %s", counters_bpf_lack_text(guest->bpf_lack));
+}
+
+static int on_ring(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uint32_t events,
+		   void *userdata)
+{
+	struct guest *guest = userdata;
+	struct cpumask rang;
+
+	counters_bpf_drain(guest->bpf, &rang);
+	guest_tick(guest);
+	return 0;
+}
+
+int guest_signal_init(struct guest *guest)
+{
+	const struct counters_bpf_options options = {.step = step_of(&guest->config)};
+	char reason[160];
+	int r;
+
+	if (guest->config.signal == GUEST_SIGNAL_PROC || !guest->options.may_bpf)
+		return 0;
+	r = counters_bpf_open(&options, &guest->bpf, &guest->bpf_lack);
+	guest_signal_reason(guest, reason, sizeof(reason));
+	log_event(r < 0 ? LOG_NOTICE : LOG_INFO, EVENT_SIGNAL, LOG_FIELDS(.reason = reason),
+		  "signal %s: %s", hello_signal_name(guest_signal(guest)), reason);
+	if (r < 0)
+		return guest->config.signal == GUEST_SIGNAL_EBPF ? r : 0;
+	return sd_event_add_io(guest->event, &guest->bpf_source, counters_bpf_fd(guest->bpf),
+			       EPOLLIN, on_ring, guest);
+}
+
+void guest_signal_done(struct guest *guest)
+{
+	guest->bpf_source = sd_event_source_disable_unref(guest->bpf_source);
+	counters_bpf_close(guest->bpf);
+	guest->bpf = NULL;
+}
+
+void guest_signal_configure(struct guest *guest)
+{
+	const struct pelt_step step = step_of(&guest->config);
+
+	guest->bpf_step = step;
+	if (guest->bpf)
+		counters_bpf_configure(guest->bpf, &step);
+}
+
+/* The CPUs that are online, if it is time to look. */
+static void look_for_cpus(struct guest *guest, uint64_t now_usec)
+{
+	struct cpumask cpus;
+	char text[1024];
+
+	if (now_usec - guest->online_usec < ONLINE_USEC)
+		return;
+	guest->online_usec = now_usec;
+	if (rootfs_read_line(guest->options.root_fd, "sys/devices/system/cpu/online", text,
+			     sizeof(text)) > 0 &&
+	    cpumask_parse(text, &cpus) >= 0 && !cpumask_equal(&cpus, &guest->cpus))
+		guest_hotplug(guest, &cpus);
+}
+
+void guest_signal_look(struct guest *guest, uint64_t now_usec)
+{
+	look_for_cpus(guest, now_usec);
+	CPUMASK_FOREACH(cpu, &guest->cpus) {
+		struct pelt_record *record = &guest->record[cpu];
+		int r = counters_bpf_read(guest->bpf, cpu, now_usec * NSEC_PER_USEC, record);
+
+		if (r == -EAGAIN)
+			continue; /* what it was */
+		if (r < 0)
+			*record = (struct pelt_record){.uclamp_max1024 = PELT_STEP_FULL1024};
+		pelt_estimate(record, &guest->account[cpu], &guest->estimate[cpu]);
+		reporter_put(guest->reporter, cpu, &guest->estimate[cpu], guest->scale1024[cpu]);
+	}
+}
+
+uint64_t guest_signal_settle(struct guest *guest, uint64_t now_usec)
+{
+	uint64_t next_usec = reporter_next_usec(guest->reporter), usec;
+	bool moved = false;
+
+	if (!guest_link_is_streaming(guest))
+		return uplink_state(guest->uplink) == UPLINK_DOWN ? REPORTER_PING_USEC : WAIT_USEC;
+	usec = next_usec > now_usec ? next_usec - now_usec : SOON_USEC;
+	CPUMASK_FOREACH(cpu, &guest->cpus) {
+		uint16_t sent = reporter_sent(guest->reporter, cpu);
+		uint64_t fall_nsec =
+			pelt_estimate_fall_nsec(&guest->record[cpu], &guest->bpf_step, sent);
+
+		if (fall_nsec != UINT64_MAX)
+			usec = MIN(usec, MAX(fall_nsec / NSEC_PER_USEC, SOON_USEC));
+		moved |= counters_bpf_sent(guest->bpf, cpu, sent, now_usec * NSEC_PER_USEC);
+	}
+	return moved ? MIN(usec, RING_USEC) : usec;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The eBPF programs' record of a CPU -> its estimate, and when to look at it again. Pure. */
+#include "guestd/pelt_estimate.h"
+
+#include "common/macro.h"
+
+/* 31/32, as in estimate.c: PELT comes to 1024 only in the limit. */
+#define SATURATED_1024 992U
+
+static uint32_t count_usec(bool primed, uint64_t now_nsec, uint64_t before_nsec)
+{
+	if (!primed || now_nsec < before_nsec)
+		return 0;
+	return (uint32_t)MIN((now_nsec - before_nsec) / NSEC_PER_USEC, UINT32_MAX);
+}
+
+void pelt_estimate(const struct pelt_record *record, struct pelt_account *account,
+		   struct estimate *ret)
+{
+	uint32_t others = (uint32_t)record->rt1024 + record->dl1024;
+	uint32_t util_avg = pelt_step_cut(record->util_avg1024 + others);
+	uint32_t util_est = pelt_step_cut(MAX(record->util_est1024, record->util_avg1024) + others);
+
+	*ret = (struct estimate){
+		.util_avg = (uint16_t)util_avg,
+		.util_est = (uint16_t)util_est,
+		.saturated = record->idle_nsec == 0 && util_avg >= SATURATED_1024,
+		.run_delay_usec =
+			count_usec(account->primed, record->delay_nsec, account->delay_nsec),
+		.steal_usec = count_usec(account->primed, record->steal_nsec, account->steal_nsec),
+		.runnable = MIN(record->runnable, PROTO_UNKNOWN_U16 - 1),
+		.uclamp_min = record->uclamp_min1024,
+		.uclamp_max = record->uclamp_max1024,
+	};
+	*account = (struct pelt_account){true, record->delay_nsec, record->steal_nsec};
+}
+
+uint64_t pelt_estimate_fall_nsec(const struct pelt_record *record, const struct pelt_step *step,
+				 uint16_t sent1024)
+{
+	uint32_t nothing = (step->rise1024 - 1U) / 2, low;
+
+	if (sent1024 == 0 || record->idle_nsec == 0)
+		return UINT64_MAX;
+	low = sent1024 > step->fall1024 + nothing ? (uint32_t)sent1024 - step->fall1024 : nothing;
+	return pelt_record_fall_nsec(pelt_step_wanted(record), low);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The eBPF programs' record of a CPU -> its estimate, and when to look at it again. Pure. */
+#pragma once
+
+#include "guestd/estimate.h"
+#include "guestd/pelt_record.h"
+
+/* What has counted up so far on a CPU. Zero-initialised: nothing is known. */
+struct pelt_account {
+	bool primed;
+	uint64_t delay_nsec, steal_nsec;
+};
+
+/* A record that pelt_record_settle() made true for now; *account is what it had counted at the call
+ * before, and becomes what it has counted now. util_avg is the sum of the classes, as
+ * effective_cpu_util() in kernel/sched makes it; util_est has CFS's own util_est in it. A CPU that
+ * isn't idle and whose average is full is saturated. A count that went backwards counts for
+ * nothing. */
+void pelt_estimate(const struct pelt_record *record, struct pelt_account *account,
+		   struct estimate *ret);
+
+/* In what time an idle CPU's demand will have fallen so far that the host should hear of it: by
+ * fall1024 from what was sent, or below half of rise1024, where it is as good as none. UINT64_MAX
+ * if nothing was sent, or the CPU isn't idle and so rings by itself. */
+uint64_t pelt_estimate_fall_nsec(const struct pelt_record *record, const struct pelt_step *step,
+				 uint16_t sent1024);
