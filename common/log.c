@@ -23,6 +23,11 @@ void log_set_level(int level)
 	log_level = level;
 }
 
+bool log_takes(int level)
+{
+	return level <= log_level;
+}
+
 int log_parse_level(const char *name)
 {
 	static const struct {

@@ -15,6 +15,9 @@
 /* Lines above this level are dropped: LOG_INFO unless told. */
 void log_set_level(int level);
 
+/* Whether lines of this level are written: for who would have work to make one. */
+bool log_takes(int level);
+
 /* "error", "warning", "notice", "info" or "debug": its LOG_ number, or -EINVAL. */
 int log_parse_level(const char *name);
 

@@ -513,6 +513,7 @@ int domain_new(const struct domain_env *env, const struct inventory_domain *info
 	domain->link_log = (struct ratelimit){.interval_usec = 30 * USEC_PER_SEC, .burst = 10};
 	domain->silence_log = domain->write_log =
 		(struct ratelimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 3};
+	domain->report_log = (struct ratelimit){.interval_usec = USEC_PER_SEC, .burst = 2000};
 	domain->info = *info;
 	domain->info.vcpus = NULL;
 	domain->limit.percent = LIMIT_NONE;

@@ -71,7 +71,7 @@ struct domain {
 	char scheduler[PROTO_TEXT_MAX + 1]; /* the guest's, with NOTICE_SCHED_EXT */
 	bool silence_logged;
 	/* What the guest can cause to be logged, each kind by itself. */
-	struct ratelimit link_log, silence_log, write_log, concern_log;
+	struct ratelimit link_log, silence_log, write_log, concern_log, report_log;
 };
 
 /* The fields of an event that is about a domain, and more of them. */

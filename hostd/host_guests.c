@@ -120,11 +120,31 @@ static void on_hello(void *userdata, struct session *session, const struct messa
 	host_notify_status(host);
 }
 
+/* What a guest says, as it is received, a line for each record: for who measures the signal
+ * (tests/bench/signal). Only at level debug; dropped lines are counted in the next that passes. */
+static void log_report(struct domain *domain, const struct message_report *report,
+		       uint64_t now_usec)
+{
+	if (!log_takes(LOG_DEBUG))
+		return;
+	for (unsigned i = 0; i < report->n_vcpus; i++) {
+		struct report_vcpu vcpu;
+
+		report_vcpu(report, i, &vcpu);
+		log_event_limited(&domain->report_log, now_usec, LOG_DEBUG, NULL, LOG_FIELDS(),
+				  "%s: report %" PRIu32 " of CID %" PRIu32 " came at %" PRIu64
+				  " us, sampled at %" PRIu64 " us: CPU %u util_avg %u util_est %u",
+				  domain->info.name, report->sequence, domain->info.cid, now_usec,
+				  report->stamp_usec, vcpu.cpu, vcpu.util_avg, vcpu.util_est);
+	}
+}
+
 static void on_report(void *userdata, _unused_ struct session *session,
 		      const struct message_report *report, uint64_t now_usec)
 {
 	struct caller *caller = userdata;
 
+	log_report(caller->domain, report, now_usec);
 	domain_report(caller->domain, report, now_usec);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "common/log.h"
+#include "hostd/host_private.h"
 
 /* What is written to files whose path ends so fails, with an error that may pass. */
 static const char *busy_file;
@@ -193,6 +194,52 @@ static void test_journald_is_stopped(void **state)
 	close(fd);
 }
 
+/* At level debug each record of a report is a line, as it was received; else none is. */
+static void test_reports_are_debug_lines(void **state)
+{
+	const char *words[] = {"g: report 1 of CID 42 came at ",
+			       " us, sampled at 0 us: CPU 0 util_avg 300 util_est 300",
+			       " us, sampled at 0 us: CPU 1 util_avg 900 util_est 900", "report "};
+	unsigned counts[4] = {};
+	struct fixture *f = *state;
+	int saved;
+
+	start_with_guest(f);
+	saved = begin_log(f);
+	log_set_level(LOG_DEBUG);
+	send_report(f, 300, 900, 60000);
+	log_set_level(LOG_INFO);
+	send_report(f, 500, 700, 60000);
+	end_log(f, saved, words, counts, ARRAY_SIZE(words));
+	assert_int_equal(counts[0], 2);
+	assert_int_equal(counts[1], 1);
+	assert_int_equal(counts[2], 1);
+	assert_int_equal(counts[3], 2);
+}
+
+/* However many reports come, the log takes so many of them in a second, and says what is missing. */
+static void test_report_lines_are_limited(void **state)
+{
+	const char *words[] = {"util_avg", "dropped"};
+	unsigned counts[2] = {};
+	struct fixture *f = *state;
+	int saved;
+
+	start_with_guest(f);
+	f->host->domains[0]->report_log =
+		(struct ratelimit){.interval_usec = 3600 * USEC_PER_SEC, .burst = 10};
+	saved = begin_log(f);
+	log_set_level(LOG_DEBUG);
+	for (unsigned i = 0; i < 20; i++)
+		send_report(f, 300, 900, 60000);
+	f->host->domains[0]->report_log.begin_usec = 0;
+	send_report(f, 300, 900, 60000);
+	log_set_level(LOG_INFO);
+	end_log(f, saved, words, counts, ARRAY_SIZE(words));
+	assert_int_equal(counts[0], 12);
+	assert_int_equal(counts[1], 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +248,8 @@ int main(void)
 		HOST_TEST(test_failing_write_is_said_once),
 		HOST_TEST(test_recovered_write_is_said_once),
 		HOST_TEST(test_journald_is_stopped),
+		HOST_TEST(test_reports_are_debug_lines),
+		HOST_TEST(test_report_lines_are_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
