@@ -6,7 +6,7 @@
  *   load [options]
  *     --cpus 0,1       the CPUs to run on, one after the other (default: 0)
  *     --hop MS         go on to the next CPU after this much time, also within a burst (default: with each burst)
- *     --busy MS        a burst is this much time, spinning (default: 10)
+ *     --busy MS        a burst is this much time, spinning (default: 10); may be a fraction: 0.2
  *     --work N         a burst is N rounds of a fixed loop instead, however long they take
  *     --mcycles N      a burst is N million cycles instead, counted as scaling_cur_freq x time: emulated CPUs don't slow
  *                      down with their frequency, so this is how a burst gets longer when the frequency is low
@@ -32,11 +32,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CPUS_MAX = 256, ROUND = 20000, CYCLES_STEP_USEC = 500 };
+enum { CPUS_MAX = 256, ROUND = 20000, SHORT_ROUND = 200, CYCLES_STEP_USEC = 500 };
 
 struct load {
         int cpus[CPUS_MAX], n_cpus, at_cpu;
-        long hop_msec, busy_msec, work, mcycles, pause_msec, period_msec, count, seconds;
+        long hop_msec, busy_usec, work, mcycles, pause_msec, period_msec, count, seconds;
         bool quiet;
         int64_t hopped_usec;
 };
@@ -55,8 +55,8 @@ static void sleep_until(int64_t usec) {
                 ;
 }
 
-static void spin_round(void) {
-        for (volatile int i = 0; i < ROUND; i++)
+static void spin(int rounds) {
+        for (volatile int i = 0; i < rounds; i++)
                 ;
 }
 
@@ -103,7 +103,7 @@ static void burst_of_cycles(struct load *l) {
                 int64_t now;
 
                 do {
-                        spin_round();
+                        spin(ROUND);
                         now = now_usec();
                 } while (now - last < CYCLES_STEP_USEC);
                 kcycles_left -= khz * (now - last) / 1000000;
@@ -119,12 +119,12 @@ static void burst(struct load *l) {
                 burst_of_cycles(l);
         else if (l->work > 0)
                 for (long i = 0; i < l->work; i++) {
-                        spin_round();
+                        spin(ROUND);
                         hop_if_due(l);
                 }
         else
-                while (now_usec() - begin < l->busy_msec * 1000) {
-                        spin_round();
+                while (now_usec() - begin < l->busy_usec) {
+                        spin(SHORT_ROUND);
                         hop_if_due(l);
                 }
 }
@@ -180,7 +180,7 @@ int main(int argc, char **argv) {
                 { "seconds", required_argument, NULL, 's' }, { "quiet", no_argument, NULL, 'q' },
                 { 0 },
         };
-        struct load l = { .busy_msec = 10 };
+        struct load l = { .busy_usec = 10000 };
         int opt;
 
         while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -189,7 +189,7 @@ int main(int argc, char **argv) {
                 switch (opt) {
                 case 'c': parse_cpus(&l, optarg); break;
                 case 'h': l.hop_msec = value; break;
-                case 'b': l.busy_msec = value; break;
+                case 'b': l.busy_usec = (long) (atof(optarg) * 1000); break;
                 case 'w': l.work = value; break;
                 case 'y': l.mcycles = value; break;
                 case 'p': l.pause_msec = value; break;
