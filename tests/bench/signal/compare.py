@@ -1,0 +1,138 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How good a guest's signal is where hostd receives it: a table of each load and source, and a plot.
+
+A RUN is a directory with what was collected at one time (README.md beside this says how):
+  trace       the guest's /sys/kernel/tracing/trace (ftrace.py): the truth is computed from it (pelt.py)
+  sync        exchanges between the clocks of host and guest (sources.py)
+  label       what to call hostd's source, "eBPF" say; the directory's name if it isn't there
+  hostd.log, poll-NAME, series-NAME     what was said at the time; any of them may be missing (sources.py)
+
+The figures are defined in figures.py. util_avg is compared with what the CPU's tasks of all classes used
+(--truth all: CFS, RT and deadline), or with the root CFS run queue's alone (--truth cfs); util_est with its
+util_est. Needs nothing but python3-minimal.
+"""
+import argparse
+import pathlib
+import sys
+
+import figures
+import ftrace
+import plot
+import sources
+
+
+class Run:
+    def __init__(self, directory, args):
+        self.directory = pathlib.Path(directory)
+        label = self.directory / "label"
+        self.label = label.read_text().strip() if label.exists() else self.directory.resolve().name
+        with open(self.directory / "trace", errors="replace") as file:
+            self.truth = ftrace.truth(file, args.kernel)
+        with open(self.directory / "sync") as file:
+            self.clocks = sources.Clocks(sources.read_sync(file), self.truth.syncs)
+        self.sources = self._read(args)
+
+    def _read(self, args):
+        found = []
+        log = self.directory / "hostd.log"
+        if log.exists():
+            with open(log, errors="replace") as file:
+                found += sources.read_log(file, self.label, self.clocks, args.truth, args.cid)
+        for path in sorted(self.directory.glob("poll-*")):
+            with open(path) as file:
+                found += sources.read_polls(file, path.name[5:], self.clocks, args.truth)
+        for path in sorted(self.directory.glob("series-*")):
+            with open(path) as file:
+                found += sources.read_series(file, path.name[7:], self.clocks, args.truth)
+        return found
+
+    def figures(self, load, source, level, margin):
+        """None: the source has nothing of these CPUs."""
+        found = figures.Figures()
+        for cpu in load.cpus:
+            truth = self.truth.window(cpu, source.kind, load.begin, load.end)
+            samples = source.samples(cpu, load.begin, load.end)
+            length = min(len(truth), len(samples))
+            if length and source.steps.get(cpu):
+                found.add(truth[:length], samples[:length], source.records(cpu, load.begin, load.end),
+                          load.begin, level, margin)
+        return found if found.said else None
+
+
+def table(runs, args):
+    lines = ["| load | source | " + " | ".join(figures.HEADINGS) + " |",
+             "|" + "---|" * (2 + len(figures.HEADINGS))]
+    names = []
+    for run in runs:
+        names += [load.name for load in run.truth.loads if load.name not in names]
+    for name in names:
+        for run in runs:
+            for load in run.truth.loads:
+                if load.name == name:
+                    lines += rows(run, load, args)
+    return "\n".join(lines) + "\n"
+
+
+def rows(run, load, args):
+    out = []
+    for source in run.sources:
+        found = run.figures(load, source, args.level, args.margin)
+        out.append("| %s | %s | %s |" % (load.name, source.name, " | ".join(
+            found.row() if found else ["0"] + ["-"] * (len(figures.HEADINGS) - 1))))
+    return out
+
+
+def draw(runs, name, truth_kind):
+    """The load from half a second before it on; runs lie on each other by their beginnings, and the truth
+    is the first one's."""
+    names, series, cpus = ["truth (util_avg)"], {}, None
+    for run in runs:
+        for load in run.truth.loads:
+            if load.name != name:
+                continue
+            begin = max(load.begin - 500_000, run.truth.begin)
+            cpus = cpus or load.cpus
+            for cpu in load.cpus:
+                series.setdefault((names[0], cpu), run.truth.window(cpu, truth_kind, begin, load.end))
+                for source in run.sources:
+                    if source.kind != "est":
+                        series[source.name, cpu] = source.samples(cpu, begin, load.end)
+            names += [source.name for source in run.sources if source.kind != "est"
+                      and source.name not in names]
+    if cpus is None:
+        raise sources.SourceError("no load called %s" % name)
+    return plot.svg("Load \"%s\": what each source said, and the truth" % name, cpus, names, series)
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", metavar="RUN")
+    parser.add_argument("--truth", choices=("all", "cfs"), default="all")
+    parser.add_argument("--kernel", default="6.12", metavar="X.Y", help="the guest's (for util_est)",
+                        type=lambda text: tuple(int(word) for word in text.split(".")[:2]))
+    parser.add_argument("--cid", type=int, help="the guest whose reports count, if hostd.log has several")
+    parser.add_argument("--level", type=int, default=figures.LEVEL, help="where edges are measured")
+    parser.add_argument("--margin", type=int, default=figures.MARGIN)
+    parser.add_argument("--plot", action="append", default=[], metavar="LOAD=FILE.svg")
+    return parser.parse_args(argv)
+
+
+def main(argv):
+    args = parse(argv)
+    runs = [Run(directory, args) for directory in args.runs]
+    for run in runs:
+        print("%s: %d loads, %d sync markers, clocks within %.1f ms\n" % (
+            run.label, len(run.truth.loads), len(run.truth.syncs), run.clocks.error / 1000))
+    print(table(runs, args), end="")
+    for word in args.plot:
+        name, file = word.split("=", 1)
+        pathlib.Path(file).write_text(draw(runs, name, args.truth))
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (ftrace.TraceError, sources.SourceError, OSError) as error:
+        sys.exit("compare.py: %s" % error)
