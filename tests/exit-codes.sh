@@ -76,5 +76,31 @@ for command in reload 'limit web 50%' 'limit web none' 'release web' 'resume web
 done
 expect 1 'bus' "$ctl" --json --watch status
 
+# The tables of a guest ask nobody.
+two=--frequencies=600MHz,1GHz
+expect 0 '<qemu:arg value=' "$ctl" guest-acpi --cpus=2 $two --output="$scratch/aml"
+expect 0 '^SSDT' "$ctl" guest-acpi --cpus=2 $two
+expect 64 'cpus is missing' "$ctl" guest-acpi $two
+expect 64 'frequencies is missing' "$ctl" guest-acpi --cpus=2
+expect 64 'number from 1 to 4096' "$ctl" guest-acpi --cpus=0 $two
+expect 64 'number from 1 to 4096' "$ctl" guest-acpi --cpus=4097 $two
+expect 64 'number from 1 to 4096' "$ctl" guest-acpi --cpus=-1 $two
+expect 64 'name fewer' "$ctl" guest-acpi --cpus=4096 $two
+expect 64 '600MHz is there twice' "$ctl" guest-acpi --cpus=2 $two,600MHz
+expect 64 'whole MHz' "$ctl" guest-acpi --cpus=2 $two,700.5MHz
+expect 64 "clusters is an option of guest-dtb, not of guest-acpi" \
+	"$ctl" guest-acpi --cpus=2 $two --clusters=0-1
+expect 64 "output is an option of guest-acpi and guest-dtb, not of status" "$ctl" status --output=x
+expect 64 "json is an option of status, not of guest-acpi" "$ctl" guest-acpi --cpus=2 $two --json
+expect 64 'guest-acpi' "$ctl" guest-acpi web
+expect 1 'no file' "$ctl" guest-acpi --cpus=2 $two --output="$scratch"
+expect 1 'No such file' "$ctl" guest-acpi --cpus=2 $two --output="$scratch/missing/aml"
+expect 1 "can't be written: No space" bash -c "'$ctl' guest-acpi --cpus=2 $two > /dev/full"
+expect 64 'input is missing' "$ctl" guest-dtb $two --output="$scratch/dtb"
+expect 64 'output is missing' "$ctl" guest-dtb $two --input="$scratch/dtb"
+expect 64 'frequencies is missing' "$ctl" guest-dtb --input=a --output="$scratch/dtb"
+expect 64 "no list of CPUs" "$ctl" guest-dtb $two --input=a --output="$scratch/dtb" --clusters=x
+expect 1 'No such file' "$ctl" guest-dtb $two --input="$scratch/missing" --output="$scratch/dtb"
+
 [ $failed -eq 0 ] && echo "PASS: $n runs ended as documented"
 exit $failed

@@ -78,4 +78,23 @@ done
 offers '50%' vmfreqctl limit web 5
 offers '' vmfreqctl release web ''
 offers '' vmfreqctl status ''
+for command in guest-acpi guest-dtb; do
+    offers "$command" vmfreqctl --output = status "${command::-2}"
+    offers "$command" vmfreqctl --frequencies 600MHz,1GHz "${command::-2}"
+    offers '--frequencies=' vmfreqctl "$command" --f
+    offers '' vmfreqctl "$command" --js
+    offers '' vmfreqctl "$command" ''
+    offers '' vmfreqctl "$command" --frequencies = ''
+    offers "$scratch/one file" vmfreqctl "$command" --output = "$scratch/one"
+    [[ $COMPOPTS == *filenames* ]] || fail "vmfreqctl --output= doesn't complete the name of a file"
+    complete_words vmfreqctl "$command" --out
+    [[ $COMPOPTS == *nospace* ]] || fail "vmfreqctl --output= is followed by a space"
+done
+offers '--cpus=' vmfreqctl guest-acpi --c
+offers '--clusters=' vmfreqctl guest-dtb --c
+offers '' vmfreqctl limit --f
+offers '' vmfreqctl status --o
+offers guest-acpi vmfreqctl --cpus 4 ''
+offers guest-dtb vmfreqctl --output x --input = y ''
+offers '' vmfreqctl --json --cpus = 4 ''
 passed "$n completions"

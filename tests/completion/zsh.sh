@@ -40,6 +40,14 @@ cases() {
     echo "vmfreqctl limit web n|vmfreqctl limit web none"
     echo "vmfreqctl release web w|vmfreqctl release web w"
     echo "vmfreqctl --watch=50|vmfreqctl --watch=500ms"
+    echo "vmfreqctl guest-a|vmfreqctl guest-acpi"
+    echo "vmfreqctl --cpus=4 gu|vmfreqctl --cpus=4 guest-acpi"
+    echo "vmfreqctl --input $scratch/file gu|vmfreqctl --input $scratch/file guest-dtb"
+    echo "vmfreqctl --output=x st|vmfreqctl --output=x st"
+    echo "vmfreqctl guest-acpi --c|vmfreqctl guest-acpi --cpus"
+    echo "vmfreqctl guest-dtb --c|vmfreqctl guest-dtb --clusters"
+    echo "vmfreqctl guest-dtb --input=$scratch/fi|vmfreqctl guest-dtb --input=$scratch/file"
+    echo "vmfreqctl status --o|vmfreqctl status --o"
 }
 
 : >"$scratch/file"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ctl/ssdt.c: the table of P-states, byte for byte, and its limits. */
+/* ctl/ssdt.c: the table of P-states, byte for byte, and its limits. tests/guest-acpi.sh compares it
+ * with what iasl makes of the lab's ASL. */
 #include "tests/unit/test.h"
 
 #include "ctl/ssdt.h"
