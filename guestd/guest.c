@@ -56,6 +56,7 @@ void guest_hotplug(struct guest *guest, const struct cpumask *cpus)
 	CPUMASK_FOREACH(cpu, &old)
 		if (!cpumask_has(&guest->cpus, cpu))
 			reporter_remove(guest->reporter, cpu);
+	cpumask_and(&guest->hello_cpus, &guest->hello_cpus, &guest->cpus);
 	guest_cpufreq_rescan(guest);
 	if (guest->hello_sent && !cpumask_is_subset(&guest->cpus, &guest->hello_cpus))
 		guest_link_renew(guest, "there are new CPUs");

@@ -89,7 +89,7 @@ uint64_t guest_now_usec(void);
 void guest_tick(struct guest *guest);
 
 /* Other CPUs are there from now on. The host learns of one that went by a zero, of one that came by
- * a new HELLO. */
+ * a new HELLO, also if it was there before: its number may be another vCPU's by now. */
 void guest_hotplug(struct guest *guest, const struct cpumask *cpus);
 
 /* -- guest_signal.c -- */

@@ -151,6 +151,23 @@ static void test_hotplug(_unused_ void **state)
 	assert_int_equal(hello.n_cpus, 3);
 }
 
+/* A number that comes back may be another vCPU's by then: its id is said anew. */
+static void test_cpu_returns(_unused_ void **state)
+{
+	start_streaming(false);
+	while (util_est_of(1) != 1024)
+		expect(MESSAGE_REPORT);
+	write_stat(1, 1000);
+	do
+		expect(MESSAGE_REPORT);
+	while (util_est_of(1) != 0);
+	write_stat(2, 1000);
+	expect(MESSAGE_BYE);
+	assert_int_equal(message.bye.code, BYE_SHUTDOWN);
+	expect(MESSAGE_HELLO);
+	assert_int_equal(hello.n_cpus, 2);
+}
+
 static void test_reload(_unused_ void **state)
 {
 	start_streaming(false);
@@ -279,6 +296,7 @@ int main(void)
 		GUEST_TEST(test_other_version),
 		GUEST_TEST(test_hostile_host),
 		GUEST_TEST(test_hotplug),
+		GUEST_TEST(test_cpu_returns),
 		GUEST_TEST(test_reload),
 		GUEST_TEST(test_bad_reloads),
 		GUEST_TEST(test_no_stat),
