@@ -8,8 +8,11 @@
 #include "common/cpumask.h"
 #include "proto/message.h"
 
-/* Fills ret->cpu and n_cpus with the CPUs of the mask, each with its APIC id from /proc/cpuinfo
- * ("processor", then "apicid") or UINT64_MAX where that says none (arm64 shows no MPIDR). */
+/* Fills ret->cpu and n_cpus with the CPUs of the mask, each with the id that the machine knows it by,
+ * or UINT64_MAX where nothing says it:
+ * - x86: the APIC id in /proc/cpuinfo ("processor", then "apicid"), of CPUs that are online;
+ * - arm64 with a device tree: MPIDR's affinity in cpuN/of_node/reg;
+ * - arm64 with ACPI: the same in the MADT, by cpuN/firmware_node/uid. */
 void identity_read_cpus(int root_fd, const struct cpumask *cpus, struct message_hello *ret);
 
 /* /proc/sys/kernel/random/boot_id: -errno of the read, or -EBADMSG if it isn't a UUID. */

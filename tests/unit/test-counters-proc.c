@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* guestd/counters_proc.c and identity.c: what is read below a fake root, and what if it is missing.
- */
+/* guestd/counters_proc.c: what is read below a fake root, and what if it is missing. */
 #include "tests/unit/test_root.h"
 
 #include "guestd/counters_proc.h"
-#include "guestd/identity.h"
 
 #define STAT                                                                                       \
 	"cpu  3 0 3 3 3 0 3 3 0 0\ncpu0 1 0 2 3 4 0 5 6 0 0\ncpu1 1 0 2 3 4 0 5 6 0 0\n"           \
@@ -157,42 +155,6 @@ static void test_grow(_unused_ void **state)
 	assert_int_equal(r, -EFBIG);
 }
 
-static void test_identity(_unused_ void **state)
-{
-	static struct message_hello hello;
-	struct cpumask cpus = {};
-	uint8_t id[16] = {};
-
-	cpumask_set(&cpus, 0);
-	cpumask_set(&cpus, 2);
-	cpumask_set(&cpus, 9);
-	identity_read_cpus(root_fd, &cpus, &hello); /* no cpuinfo */
-	assert_int_equal(hello.n_cpus, 3);
-	assert_int_equal(hello.cpu[1].cpu, 2);
-	assert_true(hello.cpu[1].id == UINT64_MAX);
-	test_write(dir, "proc/cpuinfo",
-		   "processor\t: 0\nmodel name\t: apicid : 7\ncore id\t\t: 0\napicid\t\t: 4\n"
-		   "initial apicid\t: 5\n\nprocessor\t: 1\napicid\t\t: 6\n\nprocessor\t: 2\n"
-		   "apicid\t\t: 8\n\nprocessor\t: 9\napicid : x\n");
-	identity_read_cpus(root_fd, &cpus, &hello);
-	assert_int_equal(hello.cpu[0].id, 4);
-	assert_int_equal(hello.cpu[1].id, 8);
-	assert_true(hello.cpu[2].id == UINT64_MAX);
-
-	assert_int_equal(identity_read_boot_id(root_fd, id), -ENOENT);
-	test_write(dir, "proc/sys/kernel/random/boot_id", "0123456789abcdef\n");
-	assert_int_equal(identity_read_boot_id(root_fd, id), -EBADMSG);
-	test_write(dir, "proc/sys/kernel/random/boot_id", "00112233-4455-6677-8899-aabbccddeefg\n");
-	assert_int_equal(identity_read_boot_id(root_fd, id), -EBADMSG);
-	test_write(dir, "proc/sys/kernel/random/boot_id", "00112233+4455-6677-8899-aabbccddeeff\n");
-	assert_int_equal(identity_read_boot_id(root_fd, id), -EBADMSG);
-	assert_int_equal(id[15], 0);
-	test_write(dir, "proc/sys/kernel/random/boot_id", "00112233-4455-6677-8899-aabbccddeeff\n");
-	assert_int_equal(identity_read_boot_id(root_fd, id), 0);
-	for (unsigned i = 0; i < 16; i++)
-		assert_int_equal(id[i], i * 0x11);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,7 +165,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_broken_stat_and_psi, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hotplug_race, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_grow, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_identity, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
