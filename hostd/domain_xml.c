@@ -8,7 +8,8 @@
 #include "common/macro.h"
 #include "common/parse.h"
 
-#define VCPUS_MAX 1024U
+#define VCPUS_MAX    1024U
+#define TOPOLOGY_MAX UINT16_MAX /* of one level: more than any machine has */
 
 DEFINE_CLEANUP(xmlDocPtr, xmlFreeDoc)
 DEFINE_CLEANUP(xmlParserCtxtPtr, xmlFreeParserCtxt)
@@ -127,6 +128,39 @@ static int take_pin(const xmlNode *pin, struct inventory_domain *domain)
 	return vcpu < domain->n_vcpus ? get_cpus(pin, &domain->vcpus[vcpu].allowed) : 0;
 }
 
+/* Of an own word on one vCPU, in <vcpus>. */
+static int take_vcpu(const xmlNode *vcpu, struct inventory_domain *domain)
+{
+	const char *text, *enabled;
+	uint64_t id;
+	int r = get_attribute(vcpu, "id", &text);
+
+	if (r >= 0)
+		r = get_attribute(vcpu, "enabled", &enabled);
+	if (r < 0 || !text || !enabled || parse_u64(text, &id) < 0)
+		return -EBADMSG;
+	if (id < domain->n_vcpus)
+		domain->vcpus[id].offline = strcmp(enabled, "yes") != 0;
+	return 0;
+}
+
+/* Without <vcpus>, the first `current` of them are online; without that, all are. */
+static int fill_online(const xmlNode *root, struct inventory_domain *domain)
+{
+	const xmlNode *vcpu = child(child(root, "vcpus"), "vcpu");
+	uint64_t current = domain->n_vcpus;
+	const char *text;
+	int r = get_attribute(child(root, "vcpu"), "current", &text);
+
+	if (r >= 0 && text)
+		r = parse_u64(text, &current);
+	for (unsigned i = 0; i < domain->n_vcpus; i++)
+		domain->vcpus[i].offline = i >= current;
+	for (; r >= 0 && vcpu; vcpu = find(vcpu->next, "vcpu"))
+		r = take_vcpu(vcpu, domain);
+	return r;
+}
+
 static int fill_vcpus(const xmlNode *root, struct inventory_domain *domain)
 {
 	const xmlNode *pin = child(child(root, "cputune"), "vcpupin");
@@ -137,7 +171,77 @@ static int fill_vcpus(const xmlNode *root, struct inventory_domain *domain)
 		domain->vcpus[i].allowed = all;
 	for (; r >= 0 && pin; pin = find(pin->next, "vcpupin"))
 		r = take_pin(pin, domain);
+	return r < 0 ? r : fill_online(root, domain);
+}
+
+/* One level of <topology>. libvirt leaves out dies and clusters that it doesn't know: that is one. */
+static int get_level(const xmlNode *topology, const char *name, uint32_t *ret)
+{
+	const char *text;
+	uint64_t n = 1;
+	int r = get_attribute(topology, name, &text);
+
+	if (r >= 0 && text)
+		r = parse_u64_max(text, TOPOLOGY_MAX, &n);
+	if (r < 0 || n == 0)
+		return -EBADMSG;
+	*ret = (uint32_t)n;
+	return 0;
+}
+
+static int get_topology(const xmlNode *root, struct inventory_machine *machine)
+{
+	const struct {
+		const char *name;
+		uint32_t *to;
+	} levels[] = {{"sockets", &machine->sockets},
+		      {"dies", &machine->dies},
+		      {"clusters", &machine->clusters},
+		      {"cores", &machine->cores},
+		      {"threads", &machine->threads}};
+	const xmlNode *topology = child(child(root, "cpu"), "topology");
+	int r = 0;
+
+	for (size_t i = 0; topology && r >= 0 && i < ARRAY_SIZE(levels); i++)
+		r = get_level(topology, levels[i].name, levels[i].to);
 	return r;
+}
+
+static bool is_one_of(const char *text, const char *a, const char *b)
+{
+	return text && (strcmp(text, a) == 0 || strcmp(text, b) == 0);
+}
+
+/* "virt" and "virt-7.2", not "virtual". */
+static bool is_virt(const char *machine)
+{
+	return machine && strncmp(machine, "virt", 4) == 0 &&
+	       (machine[4] == '\0' || machine[4] == '-');
+}
+
+/* Only QEMU's machines are known. */
+static int get_machine(const xmlNode *root, struct inventory_machine *ret)
+{
+	const xmlNode *type = child(child(root, "os"), "type");
+	const char *hypervisor, *arch, *machine, *gic;
+	int r = get_attribute(root, "type", &hypervisor);
+
+	if (r >= 0)
+		r = get_attribute(type, "arch", &arch);
+	if (r >= 0)
+		r = get_attribute(type, "machine", &machine);
+	if (r >= 0)
+		r = get_attribute(child(child(root, "features"), "gic"), "version", &gic);
+	if (r < 0)
+		return r;
+	*ret = (struct inventory_machine){.gic2 = gic && strcmp(gic, "2") == 0};
+	if (!is_one_of(hypervisor, "kvm", "qemu"))
+		return 0;
+	if (is_one_of(arch, "x86_64", "i686"))
+		ret->kind = MACHINE_X86;
+	else if (arch && strcmp(arch, "aarch64") == 0 && is_virt(machine))
+		ret->kind = MACHINE_ARM_VIRT;
+	return get_topology(root, ret);
 }
 
 static int parse(const xmlNode *root, struct inventory_domain *domain)
@@ -147,6 +251,8 @@ static int parse(const xmlNode *root, struct inventory_domain *domain)
 	if (strcmp((const char *)root->name, "domain") != 0)
 		return -EBADMSG;
 	r = get_cid(root, &domain->cid);
+	if (r >= 0)
+		r = get_machine(root, &domain->machine);
 	if (r >= 0)
 		r = get_n_vcpus(child(root, "vcpu"), &domain->n_vcpus);
 	if (r < 0)

@@ -16,8 +16,19 @@
 #define UUID_TEXT	37U /* "123e4567-e89b-12d3-a456-426614174000" with its NUL */
 #define CID_FIRST_GUEST 3U  /* 0 hypervisor, 1 loopback, 2 host: never a guest */
 
+/* The machines whose CPUs' ids can be foretold (hostd/vcpu_identity.h). */
+enum machine_kind { MACHINE_UNKNOWN, MACHINE_X86, MACHINE_ARM_VIRT };
+
+/* What of a machine decides on its CPUs' ids. */
+struct inventory_machine {
+	enum machine_kind kind;
+	bool gic2; /* its interrupt controller is a GICv2 */
+	uint32_t sockets, dies, clusters, cores, threads; /* <topology>, 1.. each; 0: it has none */
+};
+
 struct inventory_vcpu {
 	struct cpumask allowed;	 /* <vcpupin>, else <vcpu cpuset=>; empty: any CPU */
+	bool offline;		 /* it can be plugged in, but wasn't */
 	unsigned pin_generation; /* counts libvirt's events of somebody pinning this vCPU */
 };
 
@@ -26,6 +37,7 @@ struct inventory_domain {
 	int id;
 	char name[DOMAIN_NAME_MAX];
 	uint32_t cid; /* 0: it has no vsock device */
+	struct inventory_machine machine;
 	unsigned n_vcpus;
 	struct inventory_vcpu *vcpus;
 };

@@ -12,6 +12,8 @@ static const char full[] =
 	"  <name>guest &amp; co</name>\n"
 	"  <uuid>0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0</uuid>\n"
 	"  <vcpu placement='static' cpuset='0-7' current='2'>4</vcpu>\n"
+	"  <os><type arch='x86_64' machine='q35'>hvm</type></os>\n"
+	"  <cpu><topology sockets='2' dies='1' cores='1' threads='2'/></cpu>\n"
 	"  <cputune>\n"
 	"    <vcpupin vcpu='1' cpuset='2-3'/>\n"
 	"    <vcpupin vcpu='3' cpuset='7'/>\n"
@@ -43,6 +45,8 @@ static void test_full(_unused_ void **state)
 	assert_mask(&domain.vcpus[2].allowed, "0-7");
 	assert_mask(&domain.vcpus[3].allowed, "7");
 	assert_int_equal(domain.vcpus[1].pin_generation, 0);
+	assert_false(domain.vcpus[1].offline);
+	assert_true(domain.vcpus[2].offline);
 	/* The caller's. */
 	assert_int_equal(domain.id, 7);
 	assert_int_equal(domain.uuid[0], 9);
@@ -58,6 +62,75 @@ static void test_little(_unused_ void **state)
 	assert_int_equal(domain.cid, 0);
 	assert_int_equal(domain.n_vcpus, 1);
 	assert_true(cpumask_is_empty(&domain.vcpus[0].allowed));
+	assert_false(domain.vcpus[0].offline);
+	assert_int_equal(domain.machine.kind, MACHINE_UNKNOWN);
+	assert_int_equal(domain.machine.sockets, 0);
+	inventory_domain_clear(&domain);
+}
+
+static void test_machine(_unused_ void **state)
+{
+	static const struct {
+		const char *type, *os, *rest;
+		struct inventory_machine machine;
+	} rows[] = {
+		{"kvm", "<type arch='x86_64' machine='pc-q35-7.2'>hvm</type>", "",
+		 {.kind = MACHINE_X86}},
+		{"qemu", "<type arch='i686' machine='pc'>hvm</type>",
+		 "<cpu><model>x</model><topology sockets='2' dies='3' clusters='4' cores='5' "
+		 "threads='6'/></cpu>",
+		 {MACHINE_X86, false, 2, 3, 4, 5, 6}},
+		{"kvm", "<type arch='x86_64'>hvm</type>",
+		 "<cpu><topology sockets='1' cores='3' threads='2'/></cpu>",
+		 {MACHINE_X86, false, 1, 1, 1, 3, 2}},
+		{"kvm", "<type arch='aarch64' machine='virt-7.2'>hvm</type>",
+		 "<features><acpi/><gic version='3'/></features>",
+		 {.kind = MACHINE_ARM_VIRT}},
+		{"qemu", "<type arch='aarch64' machine='virt'>hvm</type>",
+		 "<features><gic version='2'/></features>", {.kind = MACHINE_ARM_VIRT, .gic2 = true}},
+		/* Others, whose ids nobody here knows. */
+		{"kvm", "<type arch='aarch64' machine='virtual'>hvm</type>", "", {}},
+		{"kvm", "<type arch='aarch64' machine='sbsa-ref'>hvm</type>", "", {}},
+		{"kvm", "<type arch='s390x' machine='s390-ccw-virtio'>hvm</type>", "", {}},
+		{"xen", "<type arch='x86_64' machine='xenfv'>hvm</type>", "", {}},
+		{"kvm", "<type>hvm</type>", "", {}},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct inventory_domain domain = {.machine = {.kind = 9, .cores = 9}};
+		const struct inventory_machine *got = &domain.machine, *wanted = &rows[i].machine;
+		char xml[512];
+
+		snprintf(xml, sizeof(xml), "<domain type='%s'><vcpu>2</vcpu><os>%s</os>%s</domain>",
+			 rows[i].type, rows[i].os, rows[i].rest);
+		EXPECT(domain_xml_parse(xml, &domain) == 0, "row %zu", i);
+		EXPECT(got->kind == wanted->kind && got->gic2 == wanted->gic2 &&
+			       got->sockets == wanted->sockets && got->dies == wanted->dies &&
+			       got->clusters == wanted->clusters && got->cores == wanted->cores &&
+			       got->threads == wanted->threads,
+		       "row %zu: %d %d %u %u %u %u %u", i, got->kind, got->gic2, got->sockets,
+		       got->dies, got->clusters, got->cores, got->threads);
+		inventory_domain_clear(&domain);
+	}
+}
+
+/* As libvirt writes it once vCPUs can be plugged in and out. */
+static void test_offline(_unused_ void **state)
+{
+	static const char xml[] =
+		"<domain><vcpu placement='static' current='2'>4</vcpu><vcpus>"
+		"<vcpu id='0' enabled='yes' hotpluggable='no' order='1'/>"
+		"<vcpu id='1' enabled='no' hotpluggable='yes'/>"
+		"<vcpu id='2' enabled='yes' hotpluggable='yes' order='2'/>"
+		"<vcpu id='3' enabled='no' hotpluggable='yes'/>"
+		"<vcpu id='4' enabled='yes' hotpluggable='yes'/></vcpus></domain>";
+	struct inventory_domain domain = {};
+
+	assert_int_equal(domain_xml_parse(xml, &domain), 0);
+	assert_false(domain.vcpus[0].offline);
+	assert_true(domain.vcpus[1].offline);
+	assert_false(domain.vcpus[2].offline);
+	assert_true(domain.vcpus[3].offline);
 	inventory_domain_clear(&domain);
 }
 
@@ -139,6 +212,13 @@ static void test_bad(_unused_ void **state)
 		"<domain><vcpu>1</vcpu><devices><vsock><cid address='x'/></vsock></devices></domain>",
 		"<domain><vcpu>1</vcpu><devices><vsock><cid address='-3'/></vsock></devices></domain>",
 		"<domain><vcpu>1</vcpu><devices><vsock><cid address='9999999999'/></vsock></devices></domain>",
+		"<domain><vcpu current='x'>1</vcpu></domain>",
+		"<domain><vcpu>1</vcpu><vcpus><vcpu id='0'/></vcpus></domain>",
+		"<domain><vcpu>1</vcpu><vcpus><vcpu enabled='no'/></vcpus></domain>",
+		"<domain><vcpu>1</vcpu><vcpus><vcpu id='-1' enabled='no'/></vcpus></domain>",
+		"<domain type='kvm'><vcpu>1</vcpu><cpu><topology sockets='0'/></cpu></domain>",
+		"<domain type='kvm'><vcpu>1</vcpu><cpu><topology cores='x'/></cpu></domain>",
+		"<domain type='kvm'><vcpu>1</vcpu><cpu><topology dies='65536'/></cpu></domain>",
 		"<domain><vcpu>1</vcpu>\xff\xfe</domain>",
 		"<domain><vcpu>&nope;</vcpu></domain>",
 	};
@@ -218,6 +298,9 @@ static void test_no_memory(_unused_ void **state)
 			assert_mask(&domain.vcpus[1].allowed, "2-3");
 			assert_mask(&domain.vcpus[2].allowed, "0-7");
 			assert_mask(&domain.vcpus[3].allowed, "7");
+			EXPECT(domain.vcpus[3].offline && domain.machine.kind == MACHINE_X86 &&
+				       domain.machine.sockets == 2 && domain.machine.threads == 2,
+			       "allocation %u", n);
 			inventory_domain_clear(&domain);
 		} else {
 			EXPECT(r == -ENOMEM || r == -EBADMSG, "allocation %u gave %d", n, r);
@@ -233,6 +316,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_full),	    cmocka_unit_test(test_little),
+		cmocka_unit_test(test_machine),	    cmocka_unit_test(test_offline),
 		cmocka_unit_test(test_most_vcpus),  cmocka_unit_test(test_foreign_pin),
 		cmocka_unit_test(test_cpu_lists),   cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_entities),    cmocka_unit_test(test_no_memory),
