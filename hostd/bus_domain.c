@@ -189,7 +189,7 @@ static int get_concerns(_unused_ sd_bus *connection, const char *path,
 		if (domain->concerns & CONCERN_BIT(i))
 			r = sd_bus_message_append(
 				reply, "(sss)", concern_name(i),
-				i == NOTICE_SCHED_EXT ? domain->scheduler : "",
+				domain_concern_detail(domain, i),
 				concern_text(i, domain->hello ? domain->hello->signal : 0));
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }

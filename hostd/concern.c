@@ -38,6 +38,17 @@ static const struct concern {
 	 "a quota (cpu.max) stops its vCPUs however fast their CPUs are, so its guest's demand "
 	 "misleads and a floor can't help; take <quota>, <vcpu_quota> or <global_quota> from the "
 	 "domain's <cputune>, or cpu.max from the slice above"},
+	{CONCERN_CPU_IDS_UNKNOWN, "cpu_ids_unknown",
+	 "which vCPU a CPU of the guest is isn't known by its id (APIC id or MPIDR), so the guest's "
+	 "number is taken for the vCPU's index: wrong if vCPUs were plugged in out of order; a "
+	 "newer vmfreq-guestd may know the ids"},
+	{CONCERN_CPU_IDS_WRONG, "cpu_ids_wrong",
+	 "the ids of the guest's CPUs (APIC ids or MPIDRs) aren't those that QEMU gives to the "
+	 "vCPUs of this domain, so none is believed and the guest's number is taken for the vCPU's "
+	 "index; see <topology> in the domain's XML, and who speaks there"},
+	{CONCERN_VCPU_OFFLINE, "vcpu_offline",
+	 "the guest reports of a CPU whose vCPU isn't plugged in, as far as libvirt says and a "
+	 "thread shows: its demand is left alone until it is"},
 	{CONCERN_HOST_SCHED_EXT, "host_sched_ext",
 	 "a sched_ext scheduler is in charge of this host and may pay no heed to uclamp.min; stop "
 	 "it, or set actuator = cpufreq"},

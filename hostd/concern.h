@@ -23,6 +23,9 @@ enum concern_of_host {
 	/* of a domain */
 	CONCERN_REALTIME = CONCERN_FIRST_OF_HOST,
 	CONCERN_QUOTA,
+	CONCERN_CPU_IDS_UNKNOWN,
+	CONCERN_CPU_IDS_WRONG,
+	CONCERN_VCPU_OFFLINE,
 	/* of the host itself */
 	CONCERN_HOST_SCHED_EXT = 48,
 	CONCERN_ACTIVE_MODE,
@@ -32,6 +35,10 @@ enum concern_of_host {
 	CONCERN_MIN_FREQ_TAKEN,
 	CONCERN_MIN_FREQ_FAILED,
 };
+
+/* Those that come of the ids in a HELLO. */
+#define CONCERN_OF_IDENTITY                                                                        \
+	(CONCERN_BIT(CONCERN_CPU_IDS_UNKNOWN) | CONCERN_BIT(CONCERN_CPU_IDS_WRONG))
 
 /* "sched_ext"; NULL if there is no such concern. */
 const char *concern_name(unsigned concern);

@@ -20,6 +20,14 @@ static void take_record(struct demand *demand, const struct report_vcpu *vcpu)
 	demand->steal_usec += vcpu->steal_usec;
 }
 
+/* NULL: it is no vCPU. */
+static struct demand *demand_of(const struct guest_demand *guest, uint16_t cpu)
+{
+	unsigned vcpu = guest->identity ? guest->identity->vcpu_of_cpu[cpu] : cpu;
+
+	return vcpu < guest->n_vcpus ? &guest->vcpus[vcpu] : NULL;
+}
+
 unsigned demand_report(struct guest_demand *guest, const struct message_report *report,
 		       uint64_t lease_max_usec, uint64_t now_usec)
 {
@@ -28,17 +36,22 @@ unsigned demand_report(struct guest_demand *guest, const struct message_report *
 
 	for (unsigned i = 0; i < report->n_vcpus; i++) {
 		struct report_vcpu vcpu;
+		struct demand *demand;
 
 		report_vcpu(report, i, &vcpu);
-		if (vcpu.cpu < guest->n_vcpus)
-			take_record(&guest->vcpus[vcpu.cpu], &vcpu);
+		demand = demand_of(guest, vcpu.cpu);
+		if (demand)
+			take_record(demand, &vcpu);
 		else
 			ignored++;
 	}
 	guest->lapsed = false;
 	/* As the kernel's own sugov_get_util(): the larger of the average and the estimate. */
-	for (unsigned i = 0; i < guest->n_vcpus; i++)
-		guest->vcpus[i].util1024 = MAX(guest->vcpus[i].util_avg, guest->vcpus[i].util_est);
+	for (unsigned i = 0; i < guest->n_vcpus; i++) {
+		struct demand *demand = &guest->vcpus[i];
+
+		demand->util1024 = demand->held ? 0 : MAX(demand->util_avg, demand->util_est);
+	}
 	guest->lease_until_usec =
 		demand_any(guest) ? now_usec + MIN(lease_usec, lease_max_usec) : 0;
 	return ignored;
@@ -53,6 +66,13 @@ bool demand_expire(struct guest_demand *guest, uint64_t now_usec)
 	guest->lease_until_usec = 0;
 	guest->lapsed = true;
 	return true;
+}
+
+void demand_hold(struct guest_demand *guest, unsigned vcpu, bool held)
+{
+	guest->vcpus[vcpu].held = held;
+	if (held)
+		guest->vcpus[vcpu].util1024 = 0;
 }
 
 void demand_forget(struct guest_demand *guest)

@@ -5,13 +5,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hostd/vcpu_identity.h"
 #include "proto/message.h"
 
 struct demand {
-	uint16_t util1024;  /* what it asks for, 0..1024; 0 while the lease has lapsed */
+	uint16_t util1024;  /* what it asks for, 0..1024; 0 while the lease has lapsed, or it is held */
 	uint16_t util_avg;  /* as last reported */
 	uint16_t util_est;  /* as last reported */
 	uint16_t flags;     /* VCPU_*, as last reported */
+	bool held;          /* it isn't there: it asks for nothing, whatever is reported */
 	uint64_t run_delay_usec, steal_usec; /* totals since the guest connected */
 };
 
@@ -22,6 +24,7 @@ struct guest_demand {
 	bool lapsed;               /* it ran out: what the guest wants is not known until it reports */
 	unsigned n_vcpus;
 	struct demand *vcpus; /* the caller's array, by vCPU index */
+	const struct vcpu_identity *identity; /* the caller's; NULL: a CPU's number is the index */
 };
 
 void demand_init(struct guest_demand *guest, struct demand *vcpus, unsigned n_vcpus);
@@ -29,7 +32,7 @@ void demand_init(struct guest_demand *guest, struct demand *vcpus, unsigned n_vc
 /* Takes a report that arrived at now_usec. The lease is what the report says, at most
  * lease_max_usec, from its arrival on; with all demands at zero there is nothing to lease. After a
  * lapse it brings back what was last reported of the vCPUs that it doesn't name: a guest that was
- * paused doesn't know of it and goes on with renewals. Records of vCPUs that the domain doesn't have
+ * paused doesn't know of it and goes on with renewals. Records of CPUs that are no vCPU of the domain
  * are ignored: their number is returned. */
 unsigned demand_report(struct guest_demand *guest, const struct message_report *report,
 		       uint64_t lease_max_usec, uint64_t now_usec);
@@ -37,6 +40,10 @@ unsigned demand_report(struct guest_demand *guest, const struct message_report *
 /* Ends the lease if its time is over: whether it did. No vCPU asks for anything then, and lapsed is
  * set. */
 bool demand_expire(struct guest_demand *guest, uint64_t now_usec);
+
+/* Whether a vCPU isn't there. What is reported of it meanwhile is kept, and counts from the first report
+ * on that comes once it is there: a guest may be heard of a vCPU before libvirt is. */
+void demand_hold(struct guest_demand *guest, unsigned vcpu, bool held);
 
 /* Forgets everything at once: the connection is gone. */
 void demand_forget(struct guest_demand *guest);

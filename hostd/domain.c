@@ -67,6 +67,14 @@ static bool same_thread(const struct vcpu_thread *a, const struct vcpu_thread *b
 	       strcmp(a->cgroup, b->cgroup) == 0;
 }
 
+/* A vCPU that has been plugged in has a thread at once, and in libvirt's XML when that is next read. */
+static void hold_offline(struct domain *domain)
+{
+	for (unsigned i = 0; i < domain->info.n_vcpus; i++)
+		demand_hold(&domain->demand, i,
+			    domain->vcpus[i].offline && domain->vcpus[i].thread.tid == 0);
+}
+
 /* Looks for the threads: new ones, and those that have gone. */
 static void resolve_threads(struct domain *domain, uint64_t now_usec)
 {
@@ -84,6 +92,7 @@ static void resolve_threads(struct domain *domain, uint64_t now_usec)
 		domain->vcpus[i].thread = found[i];
 		set_allowed(domain, &domain->vcpus[i]);
 	}
+	hold_offline(domain);
 }
 
 static bool has_all_threads(const struct domain *domain)
@@ -268,7 +277,8 @@ void domain_delivered(const struct domain *domain, unsigned i, struct feedback_v
 	struct thread_stat stat;
 	uint32_t khz = 0;
 
-	*ret = (struct feedback_vcpu){.cpu = (uint16_t)i, .capacity = CAPACITY_SCALE};
+	*ret = (struct feedback_vcpu){.cpu = domain->identity.cpu_of_vcpu[i],
+				      .capacity = CAPACITY_SCALE};
 	if (vcpu->thread.tid == 0 || thread_stat(env->root_fd, vcpu->thread.tid, &stat) < 0 ||
 	    stat.cpu >= CPUMASK_CPUS)
 		return;
@@ -289,9 +299,13 @@ static void send_feedback(struct domain *domain, uint64_t now_usec)
 	unsigned n = 0;
 	int size;
 
-	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
-		struct feedback_vcpu *told = &domain->vcpus[i].told;
+	for (unsigned cpu = 0; cpu < PROTO_CPUS_MAX; cpu++) {
+		unsigned i = domain->identity.vcpu_of_cpu[cpu];
+		const struct feedback_vcpu *told;
 
+		if (i == VCPU_IDENTITY_NONE)
+			continue;
+		told = &domain->vcpus[i].told;
 		domain_delivered(domain, i, &changed[n]);
 		if (changed[n].freq_khz != told->freq_khz || changed[n].capacity != told->capacity ||
 		    changed[n].freq_max_khz != told->freq_max_khz)
@@ -307,7 +321,7 @@ static void send_feedback(struct domain *domain, uint64_t now_usec)
 		return;
 	domain->feedback_sequence += n > 0;
 	for (unsigned i = 0; i < n; i++)
-		domain->vcpus[changed[i].cpu].told = changed[i];
+		domain->vcpus[domain->identity.vcpu_of_cpu[changed[i].cpu]].told = changed[i];
 }
 
 /* While the guest is busy its CPUs are looked at often; while it is idle, only kept company. */
@@ -351,6 +365,8 @@ int domain_greet(struct domain *domain, struct session *session, const struct me
 {
 	uint64_t now_usec = now_of(domain);
 
+	/* Before anything can fail: reports come all the same, and no older word may sort them. */
+	vcpu_identity_map(&domain->identity, &domain->info.machine, domain->info.n_vcpus, hello);
 	if (!domain->hello)
 		domain->hello = malloc(sizeof(*hello));
 	if (!domain->hello)
@@ -359,6 +375,9 @@ int domain_greet(struct domain *domain, struct session *session, const struct me
 	domain->session = session;
 	domain->concerns &= ~CONCERN_OF_GUEST;
 	demand_init(&domain->demand, domain->demands, domain->info.n_vcpus);
+	domain->demand.identity = &domain->identity;
+	hold_offline(domain);
+	domain_set_concerns(domain, CONCERN_OF_IDENTITY, domain_identity_concerns(domain));
 	for (unsigned i = 0; i < domain->info.n_vcpus; i++)
 		domain->vcpus[i].told = (struct feedback_vcpu){};
 	resolve_threads(domain, now_usec);
@@ -387,7 +406,7 @@ void domain_report(struct domain *domain, const struct message_report *report, u
 
 void domain_silent(struct domain *domain)
 {
-	domain->concerns &= ~CONCERN_OF_GUEST;
+	domain->concerns &= ~(CONCERN_OF_GUEST | CONCERN_OF_IDENTITY);
 	free(domain->hello);
 	domain->hello = NULL;
 	domain->session = NULL;
@@ -477,12 +496,14 @@ void domain_update(struct domain *domain, const struct inventory_domain *info)
 	memcpy(domain->info.name, info->name, sizeof(domain->info.name));
 	for (unsigned i = 0; i < n; i++) {
 		domain->vcpus[i].mask = info->vcpus[i].allowed;
+		domain->vcpus[i].offline = info->vcpus[i].offline;
 		set_allowed(domain, &domain->vcpus[i]);
 		if (domain->vcpus[i].pin_generation != info->vcpus[i].pin_generation) {
 			domain->vcpus[i].pin_generation = info->vcpus[i].pin_generation;
 			yield_cpus(domain, i);
 		}
 	}
+	hold_offline(domain);
 	run(domain, now_of(domain));
 }
 
@@ -527,8 +548,10 @@ int domain_new(const struct domain_env *env, const struct inventory_domain *info
 		return r;
 	}
 	demand_init(&domain->demand, domain->demands, info->n_vcpus);
+	vcpu_identity_by_number(&domain->identity, info->n_vcpus, IDENTITY_NO_IDS);
 	for (unsigned i = 0; i < info->n_vcpus; i++) {
 		domain->vcpus[i].mask = info->vcpus[i].allowed;
+		domain->vcpus[i].offline = info->vcpus[i].offline;
 		domain->vcpus[i].pin_generation = info->vcpus[i].pin_generation;
 		set_allowed(domain, &domain->vcpus[i]);
 	}

@@ -19,6 +19,7 @@
 #include "hostd/session.h"
 #include "hostd/threads.h"
 #include "hostd/topology.h"
+#include "hostd/vcpu_identity.h"
 
 /* What all domains share: the host's. */
 struct domain_env {
@@ -43,10 +44,11 @@ struct vcpu {
 	struct placement_state placement;
 	struct plan_have have;
 	struct actuated actuated;
-	struct feedback_vcpu told; /* the last FEEDBACK */
+	struct feedback_vcpu told; /* the last FEEDBACK, by the guest's CPU number */
 	bool cpus_are_theirs;      /* pinned by the operator while we ran: hands off */
 	bool floor_is_theirs;      /* likewise changed by somebody else */
 	unsigned pin_generation;
+	bool offline;              /* libvirt's word; a thread that is there knows better */
 	uint64_t retry_usec;       /* no writes before; 0: free to write */
 	int error;                 /* -errno of the last write that failed, 0 if none did */
 	bool error_logged;         /* so its end is, too */
@@ -58,6 +60,7 @@ struct domain {
 	enum thread_source thread_source;
 	struct domain_limit limit;    /* the operator's word */
 	struct session *session;      /* NULL: no guest daemon is connected */
+	struct vcpu_identity identity; /* of the present session's CPUs */
 	struct guest_demand demand;
 	struct demand *demands;
 	struct vcpu *vcpus;           /* info.n_vcpus of them */
@@ -102,6 +105,11 @@ void domain_silent(struct domain *domain);
 /* The guest says what makes its signal mislead. */
 void domain_notice(struct domain *domain, const struct message_notice *notice);
 
+/* What its HELLO made of its CPUs' ids, as a concern; and the detail that belongs to a concern, "" if
+ * there is none. */
+uint64_t domain_identity_concerns(const struct domain *domain);
+const char *domain_concern_detail(const struct domain *domain, unsigned concern);
+
 /* Those of its concerns that are in mask are now these; logs, within a limit, which came and went. */
 void domain_set_concerns(struct domain *domain, uint64_t mask, uint64_t concerns);
 
@@ -117,5 +125,5 @@ void domain_verify(struct domain *domain);
  * thread, and as much for each cgroup. */
 void domain_look(struct domain *domain);
 
-/* Reads what a vCPU's host CPU delivers now. */
+/* Reads what a vCPU's host CPU delivers now, as FEEDBACK says it: ret->cpu is the guest's number. */
 void domain_delivered(const struct domain *domain, unsigned vcpu, struct feedback_vcpu *ret);

@@ -116,6 +116,40 @@ static bool is_realtime(const struct domain *domain)
 	return false;
 }
 
+/* Whether the guest speaks of a vCPU that isn't there. */
+static bool names_offline(const struct domain *domain)
+{
+	for (unsigned i = 0; i < domain->hello->n_cpus; i++) {
+		unsigned vcpu = domain->identity.vcpu_of_cpu[domain->hello->cpu[i].cpu];
+
+		if (vcpu < domain->info.n_vcpus && domain->demands[vcpu].held)
+			return true;
+	}
+	return false;
+}
+
+uint64_t domain_identity_concerns(const struct domain *domain)
+{
+	switch (domain->identity.basis) {
+	case IDENTITY_BY_ID:
+		return 0;
+	case IDENTITY_FOREIGN_ID:
+	case IDENTITY_DOUBLED_ID:
+		return CONCERN_BIT(CONCERN_CPU_IDS_WRONG);
+	default:
+		return CONCERN_BIT(CONCERN_CPU_IDS_UNKNOWN);
+	}
+}
+
+const char *domain_concern_detail(const struct domain *domain, unsigned concern)
+{
+	if (concern == NOTICE_SCHED_EXT)
+		return domain->scheduler;
+	if (CONCERN_BIT(concern) & CONCERN_OF_IDENTITY)
+		return vcpu_identity_text(domain->identity.basis);
+	return "";
+}
+
 void domain_look(struct domain *domain)
 {
 	uint64_t concerns = 0;
@@ -125,5 +159,9 @@ void domain_look(struct domain *domain)
 		concerns |= CONCERN_BIT(CONCERN_REALTIME);
 	if (domain->hello && has_quota(domain))
 		concerns |= CONCERN_BIT(CONCERN_QUOTA);
+	if (domain->hello && names_offline(domain))
+		concerns |= CONCERN_BIT(CONCERN_VCPU_OFFLINE);
+	if (domain->hello)
+		concerns |= domain_identity_concerns(domain);
 	domain_set_concerns(domain, ~CONCERN_OF_GUEST, concerns);
 }

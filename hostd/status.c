@@ -93,6 +93,9 @@ static struct json_object *vcpu_json(const struct domain *domain, unsigned i)
 	const char *reason = vcpu_reason(domain, i);
 
 	json_add_number(object, "index", i);
+	if (domain->hello && !demand->held &&
+	    domain->identity.cpu_of_vcpu[i] != VCPU_IDENTITY_NONE)
+		json_add_number(object, "guest_cpu", domain->identity.cpu_of_vcpu[i]);
 	json_add_number(object, "util", demand->util1024);
 	json_add_number(object, "util_avg", demand->util_avg);
 	json_add_number(object, "util_est", demand->util_est);
@@ -132,7 +135,7 @@ static void add_concerns(struct json_object *to, const struct domain *domain)
 	for (unsigned i = 0; i < CONCERN_N; i++)
 		if (domain->concerns & CONCERN_BIT(i))
 			json_append_concern(list, concern_name(i), concern_text(i, signal),
-					    i == NOTICE_SCHED_EXT ? domain->scheduler : "");
+					    domain_concern_detail(domain, i));
 	json_object_object_add(to, "concerns", list);
 }
 

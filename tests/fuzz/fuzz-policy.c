@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* hostd's decisions together, driven by bytes: domains come, go and take over each other's CIDs,
  * guests connect and say what they like, time passes. Whatever they do: a report counts for the
- * domain alone whose CID sent it, no floor is above its limit or outlives its lease, no set of CPUs
- * leaves the domain's mask or is empty, no CPU's minimum frequency is above its limits or not above
- * what was there before, writes keep their distance, and every deadline lies ahead. */
+ * domain alone whose CID sent it, no two of a guest's CPUs are one vCPU, no floor is above its limit
+ * or outlives its lease, no set of CPUs leaves the domain's mask or is empty, no CPU's minimum
+ * frequency is above its limits or not above what was there before, writes keep their distance, and
+ * every deadline lies ahead. */
 #include "hostd/demand.h"
 #include "hostd/freqplan.h"
 #include "hostd/inventory.h"
@@ -33,6 +34,7 @@ struct guest {
 	uint32_t cid;
 	struct inventory_domain start; /* of which domain; its vcpus are not used */
 	struct peer peer;
+	struct vcpu_identity identity;
 	struct guest_demand demand;
 	struct demand *demands; /* as many as it has vCPUs, so that ASan sees the next one */
 	struct vcpu vcpus[VCPUS_MAX];
@@ -46,6 +48,12 @@ static const struct peer_config peer_config = {.hello_usec = 2 * USEC_PER_SEC,
 static struct policy_config policy;
 static struct placement_config placement;
 static struct freqplan_policy cpufreq; /* one for all vCPUs */
+static const struct inventory_machine machines[DOMAINS] = {
+	{},
+	{.kind = MACHINE_X86},
+	{.kind = MACHINE_X86, .sockets = 2, .dies = 1, .clusters = 1, .cores = 1, .threads = 3},
+	{.kind = MACHINE_ARM_VIRT},
+};
 static struct inventory_domain domains[DOMAINS];
 static struct inventory inventory = {DOMAINS, domains};
 static struct guest guests[DOMAINS]; /* by index of the domain that they were bound to */
@@ -111,6 +119,7 @@ static void start_domain(struct input *input, unsigned i)
 	domains[i] = (struct inventory_domain){.uuid = {(uint8_t)i},
 					       .id = next_id++,
 					       .cid = take_u8(input) % 8,
+					       .machine = machines[i],
 					       .n_vcpus = 1 + take_u8(input) % VCPUS_MAX};
 	domains[i].vcpus = calloc(domains[i].n_vcpus, sizeof(*domains[i].vcpus));
 	guest->demands = calloc(domains[i].n_vcpus, sizeof(*guest->demands));
@@ -151,6 +160,26 @@ static void check_binding(const struct guest *guest, unsigned i)
 	REQUIRE(guest->demand.n_vcpus == domain->n_vcpus);
 }
 
+static void take_identity(struct guest *guest, unsigned i)
+{
+	const struct vcpu_identity *identity = &guest->identity;
+	unsigned cpus = 0;
+
+	vcpu_identity_map(&guest->identity, &domains[i].machine, domains[i].n_vcpus, &hello);
+	guest->demand.identity = identity;
+	for (unsigned cpu = 0; cpu < PROTO_CPUS_MAX; cpu++) {
+		unsigned vcpu = identity->vcpu_of_cpu[cpu];
+
+		if (vcpu == VCPU_IDENTITY_NONE)
+			continue;
+		cpus++;
+		REQUIRE(vcpu < domains[i].n_vcpus && identity->cpu_of_vcpu[vcpu] == cpu);
+	}
+	for (unsigned vcpu = 0; vcpu < PROTO_CPUS_MAX; vcpu++)
+		cpus -= identity->cpu_of_vcpu[vcpu] != VCPU_IDENTITY_NONE;
+	REQUIRE(cpus == 0);
+}
+
 static void take_frame(struct guest *guest, unsigned i, const struct frame *frame)
 {
 	struct message message;
@@ -169,6 +198,8 @@ static void take_frame(struct guest *guest, unsigned i, const struct frame *fram
 	}
 	REQUIRE(guest->peer.greeted && (message.type == MESSAGE_HELLO) == !greeted);
 	REQUIRE(message.type != MESSAGE_FEEDBACK);
+	if (message.type == MESSAGE_HELLO)
+		take_identity(guest, i);
 	if (message.type == MESSAGE_REPORT) {
 		unsigned ignored =
 			demand_report(&guest->demand, &message.report, LEASE_MAX, now_usec);
@@ -197,8 +228,12 @@ static void take_good_hello(struct input *input, struct guest *guest, unsigned i
 	static struct message_hello out;
 	int n;
 
-	out = (struct message_hello){
-		.minor = take_u8(input) % 3, .fields = 0x7e, .signal = SIGNAL_PROC, .n_cpus = 1};
+	out = (struct message_hello){.minor = take_u8(input) % 3,
+				     .fields = 0x7e,
+				     .signal = SIGNAL_PROC,
+				     .n_cpus = VCPUS_MAX};
+	for (unsigned cpu = 0; cpu < VCPUS_MAX; cpu++)
+		out.cpu[cpu] = (struct hello_cpu){cpu, cpu};
 	n = hello_put(bytes, sizeof(bytes), &out);
 	REQUIRE(n > 0);
 	take_frame(guest, i,

@@ -189,6 +189,41 @@ static void test_forget(_unused_ void **state)
 	assert_false(demand_any(&guest));
 }
 
+/* A CPU is the vCPU that its id says, not that of its number. */
+static void test_identity(_unused_ void **state)
+{
+	static struct vcpu_identity identity;
+
+	vcpu_identity_by_number(&identity, 4, IDENTITY_BY_ID);
+	identity.vcpu_of_cpu[1] = 3;
+	identity.vcpu_of_cpu[3] = VCPU_IDENTITY_NONE;
+	identity.vcpu_of_cpu[900] = 2;
+	guest.identity = &identity;
+	assert_int_equal(report_one(1, 700, T0), 0);
+	assert_int_equal(report_one(3, 800, T0), 1);
+	assert_int_equal(report_one(900, 600, T0), 0);
+	assert_int_equal(vcpus[1].util1024, 0);
+	assert_int_equal(vcpus[2].util1024, 600);
+	assert_int_equal(vcpus[3].util1024, 700);
+}
+
+/* What is said of a vCPU that isn't there is kept for when it is. */
+static void test_held(_unused_ void **state)
+{
+	demand_hold(&guest, 2, true);
+	assert_int_equal(report_one(2, 700, T0), 0);
+	assert_int_equal(vcpus[2].util1024, 0);
+	assert_int_equal(vcpus[2].util_est, 700);
+	assert_false(demand_any(&guest));
+	assert_int_equal(guest.lease_until_usec, 0);
+	demand_hold(&guest, 2, false);
+	assert_false(demand_any(&guest));
+	report(600, T0 + 1, 0, NULL);
+	assert_int_equal(vcpus[2].util1024, 700);
+	demand_hold(&guest, 2, true);
+	assert_int_equal(vcpus[2].util1024, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +236,8 @@ int main(void)
 		cmocka_unit_test_setup(test_explicit_zero, setup),
 		cmocka_unit_test_setup(test_renewal_after_lapse, setup),
 		cmocka_unit_test_setup(test_forget, setup),
+		cmocka_unit_test_setup(test_identity, setup),
+		cmocka_unit_test_setup(test_held, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

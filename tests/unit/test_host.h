@@ -120,6 +120,7 @@ static inline struct inventory *make_inventory(int id, unsigned pin_generation)
 	domain->cid = CID;
 	domain->uuid[0] = 7;
 	strcpy(domain->name, "g");
+	domain->machine.kind = MACHINE_X86;
 	domain->n_vcpus = 2;
 	domain->vcpus = calloc(2, sizeof(*domain->vcpus));
 	assert_non_null(domain->vcpus);
@@ -134,7 +135,8 @@ static inline struct inventory *make_inventory(int id, unsigned pin_generation)
 /* -- the host under test
  * --------------------------------------------------------------------------*/
 
-static inline void start_host(struct fixture *f, bool dry_run)
+/* It knows of no domain yet. */
+static inline void new_host(struct fixture *f, bool dry_run)
 {
 	struct host_options options = {.root = f->root,
 				       .ledger_path = f->ledger,
@@ -143,6 +145,11 @@ static inline void start_host(struct fixture *f, bool dry_run)
 				       .dry_run = dry_run};
 
 	assert_true(host_new(f->event, &options, &f->config, &f->host) >= 0);
+}
+
+static inline void start_host(struct fixture *f, bool dry_run)
+{
+	new_host(f, dry_run);
 	host_take_inventory(f->host, make_inventory(7, 0));
 }
 
@@ -228,7 +235,7 @@ static inline void call_from(struct fixture *f, uint32_t cid, uint32_t port)
 	host_take_connection(f->host, pair[1], cid, port);
 }
 
-static inline void write_hello(struct fixture *f)
+static inline void write_hello_of(struct fixture *f, const struct hello_cpu *cpus, uint16_t n_cpus)
 {
 	uint8_t frame[FRAME_MAX];
 	static struct message_hello hello = {.major = PROTO_MAJOR,
@@ -237,13 +244,19 @@ static inline void write_hello(struct fixture *f)
 					     .fields = 1 << HELLO_CPUS | 1 << HELLO_SIGNAL |
 						       1 << HELLO_INVARIANT | 1 << HELLO_BOOT_ID |
 						       1 << HELLO_AGENT | 1 << HELLO_CPUFREQ,
-					     .agent = "test 1",
-					     .n_cpus = 2,
-					     .cpu = {{0, 0}, {1, 1}}};
-	int n = hello_put(frame, sizeof(frame), &hello);
+					     .agent = "test 1"};
+	int n;
 
+	hello.n_cpus = n_cpus;
+	memcpy(hello.cpu, cpus, n_cpus * sizeof(*cpus));
+	n = hello_put(frame, sizeof(frame), &hello);
 	assert_true(n > 0);
 	assert_int_equal(write(f->guest, frame, (size_t)n), n);
+}
+
+static inline void write_hello(struct fixture *f)
+{
+	write_hello_of(f, (const struct hello_cpu[]){{0, 0}, {1, 1}}, 2);
 }
 
 static inline void send_hello(struct fixture *f)
