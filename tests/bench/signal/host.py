@@ -39,7 +39,10 @@ def exchange(to_fd, from_fd, numbers):
     found = []
     for number in numbers:
         before = now_usec()
-        os.write(to_fd, b"%d\n" % number)
+        try:
+            os.write(to_fd, b"%d\n" % number)
+        except BrokenPipeError:
+            raise EOFError("the other side has ended") from None
         answer = read_line(from_fd)
         after = now_usec()
         if int(answer) != number:
