@@ -10,6 +10,9 @@ GUEST_DIR=/var/lib/vmfreq-lab
 GUEST_SOCKET=/run/vmfreq-lab/guest.sock
 GUEST_CONSOLE=/var/log/libvirt/qemu/guest-console.log
 GUEST_MEMORY=256
+# What it can boot: "uclamp" is the newest stock kernel, "6.1" Debian 12's own. GUEST_KERNEL: which of them.
+GUEST_KERNELS='uclamp 6.1'
+export GUEST_KERNEL=${GUEST_KERNEL:-uclamp}
 
 # A quiet guest: its own housekeeping lands on its vCPU threads and reads as load.
 GUEST_CMDLINE="console=ttyS0 quiet loglevel=4 mitigations=off nokaslr no_timer_check audit=0 tsc=reliable lpj=5000000 \
@@ -27,8 +30,8 @@ guest_xml() {
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
     <loader type='rom'>/usr/share/qemu/qboot.rom</loader>
-    <kernel>$GUEST_DIR/vmlinux</kernel>
-    <initrd>$GUEST_DIR/guest.cpio</initrd>
+    <kernel>$GUEST_DIR/vmlinux-$GUEST_KERNEL</kernel>
+    <initrd>$GUEST_DIR/guest-$GUEST_KERNEL.cpio</initrd>
     <cmdline>$GUEST_CMDLINE</cmdline>
   </os>
   <features><acpi/></features>
@@ -57,6 +60,10 @@ guest_xml() {
       <source mode='bind' path='$GUEST_SOCKET'/>
       <target type='virtio' name='lab'/>
       <address type='virtio-serial' controller='0' bus='0' port='1'/>
+    </channel>
+    <channel type='unix'>
+      <target type='virtio' name='org.qemu.guest_agent.0'/>
+      <address type='virtio-serial' controller='0' bus='0' port='2'/>
     </channel>
     <vsock model='virtio'><cid auto='yes'/></vsock>
   </devices>

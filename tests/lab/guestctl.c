@@ -26,7 +26,7 @@
 
 enum {
         AGAIN_SECONDS = 2,
-        SYNC_SECONDS = 30,  /* nested emulation is slow to wake */
+        SYNC_SECONDS = 30,  /* an emulated guest is slow to wake */
         GRACE_SECONDS = 20, /* past the command's own limit, which the agent keeps */
         STATUS_TIMEOUT = 124,
         STATUS_SILENT = 125,

@@ -10,25 +10,26 @@ GUESTFS_UNITS="systemd-journald.service systemd-journald.socket systemd-journald
     systemd-udevd.service systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-udev-trigger.service
     systemd-tmpfiles-setup.service dbus.service dbus.socket"
 GUESTFS_RULES="50-udev-default.rules 80-drivers.rules 99-systemd.rules"
-# The first ones are the initramfs's, the others are found by udev or by the kernel.
-GUESTFS_DISK_MODULES="virtio_blk"
+# The first ones are the initramfs's, for the disk and the lab's hand; the others are found by udev or by the kernel.
+GUESTFS_DISK_MODULES="virtio_pci virtio_blk virtio_console"
 GUESTFS_MODULES="vmw_vsock_virtio_transport acpi-cpufreq cpufreq_userspace"
 
 # What the guest's disk is made of.
 guestfs_hash() {
-    local packages kernel
+    local packages kernel oldkernel
     kernel=$(<"$LAB_RUN/kernel")
+    oldkernel=$(<"$LAB_RUN/oldkernel")
     packages=$(packages_in guest.packages)
     private_update bookworm >&2
     # shellcheck disable=SC2086
     hash_of "$LAB_DIR"/{rootfs,guestfs,ssdt}.sh "$LAB_DIR"/{init,agent,load,vsockcat}.c \
-        "$LAB_DIR"/lists/{host.preferences,guest.packages} "${kernel##*/}" "$(versions_of bookworm $packages)"
+        "$LAB_DIR"/lists/{host.preferences,guest.packages} "${kernel##*/} ${oldkernel##*/}" "$(versions_of bookworm $packages)"
 }
 
-# cache/guestfs-HASH: disk, an ext4 image for the host VM with all that the guest is made of (guest.img, guest.cpio, vmlinux,
-# ssdt.aml); its path goes to run/guestfs
+# cache/guestfs-HASH: disk, an ext4 image for the host VM with all that the guest is made of (guest.img; for each
+# kernel vmlinux-KERNEL and guest-KERNEL.cpio; ssdt.aml); its path goes to run/guestfs
 guestfs_make() {
-    local dir work root tree kernel
+    local dir work root tree name
     dir=$LAB_CACHE/guestfs-$(guestfs_hash)
     if [[ -d $dir ]]; then
         note "cached"
@@ -37,13 +38,14 @@ guestfs_make() {
         root=$work/root
         tree=$work/tree
         mkdir "$tree"
-        kernel=$(<"$LAB_RUN/kernel")
-        kernel_uncompress "$kernel/usr/lib/modules/$(<"$kernel/version")/vmlinuz" >"$tree/vmlinux"
         rootfs_ssdt "$tree" 2
         guestfs_debootstrap "$root"
-        guestfs_modules "$root"
+        for name in $GUEST_KERNELS; do
+            guestfs_kernel "$name" >"$tree/vmlinux-$name"
+            guestfs_modules "$root" "$name"
+            guestfs_initramfs "$tree" "$root" "$name"
+        done
         guestfs_settle "$root"
-        guestfs_initramfs "$tree" "$root"
         mke2fs -q -t ext4 -b 4096 -J size=4 -E lazy_itable_init=0,nodiscard -m 0 -d "$root" "$tree/guest.img" 320M
         mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=0,nodiscard -m 0 -d "$tree" "$work/disk" 1200M
         rm -rf "$root" "$tree"
@@ -63,20 +65,28 @@ guestfs_debootstrap() {
     rm -rf "$1"/usr/share/perl* "$1"/usr/lib/x86_64-linux-gnu/{perl,libperl.so.*} "$1"/var/lib/apt/lists/*
 }
 
+# The newest one uncompressed, the other as it is: LZ4 is soon done, even here.
+guestfs_kernel() {
+    if [[ $1 == uclamp ]]; then kernel_uncompress "$(kernel_image "$1")"; else cat "$(kernel_image "$1")"; fi
+}
+
+# guestfs_modules ROOT KERNEL: those that are wanted, not compressed, and none else
 guestfs_modules() {
-    local root=$1 kernel version name module
-    kernel=$(<"$LAB_RUN/kernel")
-    version=$(<"$kernel/version")
+    local root=$1 version dir name module
+    version=$(kernel_version "$2")
+    dir=$root/lib/modules/$version
     mkdir -p "$root/lib/modules"
-    cp -a "$kernel/usr/lib/modules/$version" "$root/lib/modules/"
+    cp -a "$(kernel_modules "$2")" "$root/lib/modules/"
     depmod -b "$root" "$version"
     for name in $GUESTFS_DISK_MODULES $GUESTFS_MODULES; do
         modprobe -d "$root" -S "$version" --show-depends "$name"
     done | awk '$1 == "insmod" { print $2 }' | sort -u | while read -r module; do
-        xz -d "$module"
-    done
-    rm -f "$root/lib/modules/$version/vmlinuz"
-    find "$root/lib/modules/$version" -name '*.ko.xz' -delete
+        [[ $module != *.xz ]] || xz -d "$module"
+        echo "${module%.xz}"
+    done >"$root.modules"
+    rm -f "$dir/vmlinuz"
+    find "$dir" -name '*.ko' -o -name '*.ko.xz' | grep -vxF -f "$root.modules" | xargs -r rm
+    rm "$root.modules"
     depmod -b "$root" "$version"
 }
 
@@ -131,9 +141,10 @@ guestfs_keep() {
     done
 }
 
+# guestfs_initramfs WORK ROOT KERNEL: guest-KERNEL.cpio
 guestfs_initramfs() {
     local work=$1 root=$2 tree=$1/initramfs version name module
-    version=$(<"$(<"$LAB_RUN/kernel")/version")
+    version=$(kernel_version "$3")
     mkdir -p "$tree"/{dev,modules}
     rootfs_programs "$tree" init
     for name in $GUESTFS_DISK_MODULES; do
@@ -142,6 +153,6 @@ guestfs_initramfs() {
         cp "$module" "$tree/modules/"
         basename "$module" >>"$tree/modules/order"
     done
-    (cd "$tree" && find . | cpio -o -H newc --quiet) >"$work/guest.cpio"
+    (cd "$tree" && find . | cpio -o -H newc --quiet) >"$work/guest-$3.cpio"
     rm -rf "$tree"
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * PID 1 of the nested guest's initramfs: loads the drivers of its disk (the names in
- * /modules/order), mounts it and starts the init that is there. In C, since under nested emulation
+ * /modules/order), mounts it and starts the init that is there. In C, since under emulation
  * each fork and exec of a shell script costs half a second.
  */
 #define _GNU_SOURCE

@@ -62,3 +62,32 @@ kernel_fetch() {
     kernel_unpack oldkernel bookworm "$old" "linux-image-$old"
     note "$version, $old"
 }
+
+# ---- what is unpacked, by name: "uclamp" is the newest, "6.1" Debian 12's own
+
+kernel_dir() { if [[ $1 == uclamp ]]; then cat "$LAB_RUN/kernel"; else cat "$LAB_RUN/oldkernel"; fi; }
+
+kernel_version() { cat "$(kernel_dir "$1")/version"; }
+
+# the directory of its modules
+kernel_modules() {
+    local dir version
+    dir=$(kernel_dir "$1")
+    version=$(<"$dir/version")
+    if [[ -d $dir/usr/lib/modules/$version ]]; then
+        echo "$dir/usr/lib/modules/$version"
+    else
+        echo "$dir/lib/modules/$version"
+    fi
+}
+
+# the compressed kernel
+kernel_image() {
+    local modules
+    modules=$(kernel_modules "$1")
+    if [[ -e $modules/vmlinuz ]]; then
+        echo "$modules/vmlinuz"
+    else
+        echo "$(kernel_dir "$1")/boot/vmlinuz-$(kernel_version "$1")"
+    fi
+}
