@@ -91,6 +91,7 @@ static int load(struct counters_bpf *bpf, const struct counters_bpf_options *opt
 		return r;
 	bpf_program__set_autoload(bpf->skeleton->progs.on_util_est, options->prompt);
 	bpf->skeleton->bss->pelt_step = options->step;
+	bpf->skeleton->bss->pelt_self.pid = getpid();
 	return pelt_bpf__load(bpf->skeleton);
 }
 

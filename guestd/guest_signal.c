@@ -2,25 +2,42 @@
 /* The part of the daemon that goes by the eBPF programs, where the kernel takes them: no sample has
  * to be taken, for they ring when a CPU has crossed a step. */
 #include <string.h>
+#include <time.h>
 
 #include "common/macro.h"
 #include "common/rootfs.h"
 #include "guestd/guest_private.h"
 
-#define RING_USEC      (4 * USEC_PER_MSEC) /* a CPU rings at most once in this: hostd's own pace */
 #define IDLE_RING_USEC (20 * USEC_PER_MSEC)
-#define SOON_USEC      USEC_PER_MSEC /* what has moved on while we looked */
-#define WAIT_USEC      USEC_PER_SEC  /* for an answer of the host's, which may never come */
-#define ONLINE_USEC    USEC_PER_SEC  /* CPUs come and go: look once in this, if we look at all */
+#define WAIT_USEC      USEC_PER_SEC /* for an answer of the host's, which may never come */
+#define ONLINE_USEC    USEC_PER_SEC /* CPUs come and go: look once in this, if we look at all */
 
-static struct pelt_step step_of(const struct guest_config *config)
+static struct pelt_step step_of(const struct guest *guest)
 {
+	uint64_t ring_nsec = pelt_estimate_ring_usec(guest->cost_nsec) * NSEC_PER_USEC;
+
 	return (struct pelt_step){
-		.rise1024 = (uint16_t)config->step1024,
-		.fall1024 = (uint16_t)MIN(2 * config->step1024, PELT_STEP_FULL1024),
-		.interval_nsec = RING_USEC * NSEC_PER_USEC,
-		.idle_nsec = IDLE_RING_USEC * NSEC_PER_USEC,
+		.rise1024 = (uint16_t)guest->config.step1024,
+		.fall1024 = (uint16_t)MIN(2 * guest->config.step1024, PELT_STEP_FULL1024),
+		.interval_nsec = (uint32_t)ring_nsec,
+		.idle_nsec = (uint32_t)MAX(ring_nsec, IDLE_RING_USEC * NSEC_PER_USEC),
 	};
+}
+
+/* Our own CPU time from look to look, smoothed: with it goes how often a CPU may ring. */
+static void measure_cost(struct guest *guest)
+{
+	struct timespec used;
+	uint64_t nsec, old_usec = pelt_estimate_ring_usec(guest->cost_nsec);
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	nsec = (uint64_t)used.tv_sec * USEC_PER_SEC * NSEC_PER_USEC + (uint64_t)used.tv_nsec;
+	/* The first has all that came before it. */
+	if (guest->self_run_nsec > 0)
+		guest->cost_nsec = (guest->cost_nsec * 7 + nsec - guest->self_run_nsec) / 8;
+	guest->self_run_nsec = nsec;
+	if (pelt_estimate_ring_usec(guest->cost_nsec) != old_usec)
+		guest_signal_configure(guest);
 }
 
 enum hello_signal guest_signal(const struct guest *guest)
@@ -51,7 +68,7 @@ static int on_ring(_unused_ sd_event_source *source, _unused_ int fd, _unused_ u
 
 int guest_signal_init(struct guest *guest)
 {
-	const struct counters_bpf_options options = {.step = step_of(&guest->config)};
+	const struct counters_bpf_options options = {.step = step_of(guest)};
 	char reason[160];
 	int r;
 
@@ -76,7 +93,7 @@ void guest_signal_done(struct guest *guest)
 
 void guest_signal_configure(struct guest *guest)
 {
-	const struct pelt_step step = step_of(&guest->config);
+	const struct pelt_step step = step_of(guest);
 
 	guest->bpf_step = step;
 	if (guest->bpf)
@@ -116,20 +133,22 @@ void guest_signal_look(struct guest *guest, uint64_t now_usec)
 
 uint64_t guest_signal_settle(struct guest *guest, uint64_t now_usec)
 {
-	uint64_t next_usec = reporter_next_usec(guest->reporter), usec;
+	uint64_t next_usec = reporter_next_usec(guest->reporter), usec, ring_usec;
 	bool moved = false;
 
+	measure_cost(guest);
+	ring_usec = pelt_estimate_ring_usec(guest->cost_nsec);
 	if (!guest_link_is_streaming(guest))
 		return uplink_state(guest->uplink) == UPLINK_DOWN ? REPORTER_PING_USEC : WAIT_USEC;
-	usec = next_usec > now_usec ? next_usec - now_usec : SOON_USEC;
+	usec = next_usec > now_usec ? next_usec - now_usec : ring_usec;
 	CPUMASK_FOREACH(cpu, &guest->cpus) {
 		uint16_t sent = reporter_sent(guest->reporter, cpu);
 		uint64_t fall_nsec =
 			pelt_estimate_fall_nsec(&guest->record[cpu], &guest->bpf_step, sent);
 
 		if (fall_nsec != UINT64_MAX)
-			usec = MIN(usec, MAX(fall_nsec / NSEC_PER_USEC, SOON_USEC));
+			usec = MIN(usec, MAX(fall_nsec / NSEC_PER_USEC, ring_usec));
 		moved |= counters_bpf_sent(guest->bpf, cpu, sent, now_usec * NSEC_PER_USEC);
 	}
-	return moved ? MIN(usec, RING_USEC) : usec;
+	return moved ? MIN(usec, ring_usec) : usec;
 }

@@ -22,6 +22,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "guestd/pelt_powers.h"
 #include "guestd/pelt_step.h"
 
 #define _core_ __attribute__((preserve_access_index))
@@ -30,6 +31,7 @@
  */
 
 struct sched_avg {
+	uint64_t last_update_time; /* ns of the CPU's PELT clock */
 	unsigned long util_avg;
 	unsigned int util_est; /* from 6.8 on */
 } _core_;
@@ -53,8 +55,21 @@ struct sched_info {
 	unsigned long long last_arrival;
 } _core_;
 
+struct sched_entity {
+	unsigned char sched_delayed; /* from 6.12 on: it sleeps, and is still queued */
+	struct sched_avg avg;
+} _core_;
+
+struct thread_info {
+	uint32_t cpu; /* on x86 and arm64 */
+} _core_;
+
 struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state;
+	int on_rq;
 	int pid;
+	struct sched_entity se;
 	struct sched_info sched_info;
 } _core_;
 
@@ -80,6 +95,7 @@ struct rq {
 /* util_est until 6.7 */
 struct util_est___pair {
 	unsigned int enqueued;
+	unsigned int ewma; /* a task's */
 } _core_;
 
 struct sched_avg___pair {
@@ -88,6 +104,14 @@ struct sched_avg___pair {
 
 struct cfs_rq___pair {
 	struct sched_avg___pair avg;
+} _core_;
+
+struct sched_entity___pair {
+	struct sched_avg___pair avg;
+} _core_;
+
+struct task_struct___pair {
+	struct sched_entity___pair se;
 } _core_;
 
 /* 6.12 and 6.13: those whose dequeue is delayed */
@@ -114,6 +138,7 @@ struct {
 
 /* In .bss, which is mapped, too. */
 struct pelt_step pelt_step;
+struct pelt_self pelt_self;
 
 /* -- the common path ----------------------------------------------------------------------------
  */
@@ -173,6 +198,63 @@ static __always_inline uint64_t steal_nsec_of(struct rq *rq)
 	return 0;
 }
 
+#define TASK_WAKING	   0x200U     /* <linux/sched.h> */
+#define UTIL_AVG_UNCHANGED 0x80000000 /* a flag in a task's util_est */
+
+/* As the kernel's _task_util_est(). */
+static __always_inline uint32_t task_util_est_of(const struct task_struct *task)
+{
+	const struct task_struct___pair *pair = (const struct task_struct___pair *)task;
+	uint32_t enqueued, ewma;
+
+	if (bpf_core_field_exists(pair->se.avg.util_est.ewma)) {
+		enqueued = BPF_CORE_READ(pair, se.avg.util_est.enqueued) & ~UTIL_AVG_UNCHANGED;
+		ewma = BPF_CORE_READ(pair, se.avg.util_est.ewma);
+		return pelt_step_cut(enqueued > ewma ? enqueued : ewma);
+	}
+	if (bpf_core_field_exists(task->se.avg.util_est))
+		return pelt_step_cut(BPF_CORE_READ(task, se.avg.util_est) & ~UTIL_AVG_UNCHANGED);
+	return 0;
+}
+
+/* Whether the run queue's util_est has the task in it. It is added before the task is queued, and
+ * taken out before that of a sleeper is delayed. */
+static __always_inline bool task_is_in_util_est(const struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->se.sched_delayed) && BPF_CORE_READ(task, se.sched_delayed))
+		return false;
+	return BPF_CORE_READ(task, on_rq) || BPF_CORE_READ(task, __state) == TASK_WAKING;
+}
+
+/* A sleeping task's share of the CPU where it was is still in its average, and falls with it. The
+ * task is read where it is, without its being held: while these programs run, guestd does. */
+static __always_inline void leave_self_out(struct pelt_record *record, struct rq *rq)
+{
+	const struct task_struct *self = (const struct task_struct *)pelt_self.task;
+	struct task_struct *curr = rq->curr;
+	uint64_t updated, now;
+	uint32_t part;
+
+	if (!bpf_core_field_exists(self->thread_info.cpu))
+		return;
+	if (!self) {
+		if (pelt_self.pid == 0 || !curr || curr->pid != pelt_self.pid)
+			return;
+		pelt_self.task = (uint64_t)curr;
+		self = (const struct task_struct *)pelt_self.task;
+	}
+	if (BPF_CORE_READ(self, thread_info.cpu) != (uint32_t)rq->cpu)
+		return;
+	updated = BPF_CORE_READ(self, se.avg.last_update_time);
+	now = rq->cfs.avg.last_update_time;
+	part = pelt_step_cut(BPF_CORE_READ(self, se.avg.util_avg));
+	if (now > updated)
+		part = pelt_powers_decay(part, (now - updated) >> 20);
+	record->util_avg1024 = pelt_step_less(record->util_avg1024, part);
+	if (task_is_in_util_est(self))
+		record->util_est1024 = pelt_step_less(record->util_est1024, task_util_est_of(self));
+}
+
 /* Exchanges are full barriers on each architecture, which plain stores and the additions that don't
  * return anything are not. */
 static __always_inline void fill(struct pelt_record *record, struct rq *rq, uint64_t now_nsec)
@@ -183,6 +265,7 @@ static __always_inline void fill(struct pelt_record *record, struct rq *rq, uint
 	record->stamp_nsec = now_nsec;
 	record->util_avg1024 = pelt_step_cut(rq->cfs.avg.util_avg);
 	record->util_est1024 = util_est_of(&rq->cfs);
+	leave_self_out(record, rq);
 	record->rt1024 = pelt_step_cut(rq->avg_rt.util_avg);
 	record->dl1024 = pelt_step_cut(rq->avg_dl.util_avg);
 	if (bpf_core_field_exists(rq->uclamp)) {

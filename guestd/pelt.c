@@ -3,28 +3,22 @@
 #include "guestd/pelt.h"
 
 #include "common/macro.h"
+#include "guestd/pelt_powers.h"
 
 #define PERIOD_SHIFT 20
-#define HALF_LIFE    32 /* periods */
 #define BEHIND_MAX   (USEC_PER_SEC * NSEC_PER_USEC)
 /* (LOAD_AVG_MAX - 1024) / LOAD_AVG_MAX: the kernel takes it for full */
 #define FULL_1024 1002U
 
 uint64_t pelt_decay(uint64_t value, uint64_t nsec)
 {
-	/* 2^32 x y^n; one more entry to interpolate. */
-	static const uint32_t powers[HALF_LIFE + 1] = {
-		0xffffffff, 0xfa83b2da, 0xf5257d14, 0xefe4b99a, 0xeac0c6e6, 0xe5b906e6, 0xe0ccdeeb,
-		0xdbfbb796, 0xd744fcc9, 0xd2a81d91, 0xce248c14, 0xc9b9bd85, 0xc5672a10, 0xc12c4cc9,
-		0xbd08a39e, 0xb8fbaf46, 0xb504f333, 0xb123f581, 0xad583ee9, 0xa9a15ab4, 0xa5fed6a9,
-		0xa2704302, 0x9ef5325f, 0x9b8d39b9, 0x9837f050, 0x94f4efa8, 0x91c3d373, 0x8ea4398a,
-		0x8b95c1e3, 0x88980e80, 0x85aac367, 0x82cd8698, 0x80000000};
 	uint64_t periods = nsec >> PERIOD_SHIFT, part = nsec & ((1U << PERIOD_SHIFT) - 1);
-	uint64_t halvings = periods / HALF_LIFE, n = periods % HALF_LIFE, power;
+	uint64_t halvings = periods / PELT_HALF_LIFE, n = periods % PELT_HALF_LIFE, power;
 
 	if (halvings >= 63)
 		return 0;
-	power = powers[n] - (((uint64_t)powers[n] - powers[n + 1]) * part >> PERIOD_SHIFT);
+	power = pelt_powers[n] -
+		(((uint64_t)pelt_powers[n] - pelt_powers[n + 1]) * part >> PERIOD_SHIFT);
 	value >>= halvings;
 	return (uint64_t)(((unsigned __int128)value * power + (UINT64_C(1) << 31)) >> 32);
 }

@@ -7,6 +7,9 @@
 /* 31/32, as in estimate.c: PELT comes to 1024 only in the limit. */
 #define SATURATED_1024 992U
 
+#define RING_USEC  (4 * USEC_PER_MSEC) /* hostd's own pace */
+#define COST_SHARE 16U
+
 static uint32_t count_usec(bool primed, uint64_t now_nsec, uint64_t before_nsec)
 {
 	if (!primed || now_nsec < before_nsec)
@@ -44,4 +47,11 @@ uint64_t pelt_estimate_fall_nsec(const struct pelt_record *record, const struct 
 		return UINT64_MAX;
 	low = sent1024 > step->fall1024 + nothing ? (uint32_t)sent1024 - step->fall1024 : nothing;
 	return pelt_record_fall_nsec(pelt_step_wanted(record), low);
+}
+
+uint64_t pelt_estimate_ring_usec(uint64_t cost_nsec)
+{
+	uint64_t most_usec = cost_nsec / NSEC_PER_USEC * COST_SHARE / RING_USEC * RING_USEC;
+
+	return CLAMP(most_usec, RING_USEC, 16 * RING_USEC);
 }

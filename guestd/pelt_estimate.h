@@ -24,3 +24,8 @@ void pelt_estimate(const struct pelt_record *record, struct pelt_account *accoun
  * if nothing was sent, or the CPU isn't idle and so rings by itself. */
 uint64_t pelt_estimate_fall_nsec(const struct pelt_record *record, const struct pelt_step *step,
 				 uint16_t sent1024);
+
+/* How far apart the wake-ups for a CPU have to be, in usec, if a look costs us cost_nsec of CPU
+ * time: 4 ms, and where we are slow 16 times that in steps of 4 ms, up to 64: watching isn't to
+ * take more than a sixteenth of a CPU. */
+uint64_t pelt_estimate_ring_usec(uint64_t cost_nsec);

@@ -39,6 +39,14 @@ struct pelt_step {
 	uint32_t idle_nsec;	/* nor for having gone idle: it needn't be soon. 0..1 s */
 };
 
+/* guestd itself: what its own work adds is left out of the records, for it is no demand, and a
+ * report of it would make more of it. */
+struct pelt_self {
+	uint64_t task; /* the programs find it: its address in the kernel, 0 before */
+	int32_t pid;   /* guestd writes it; 0: nothing is left out */
+	uint32_t unused;
+};
+
 enum pelt_event_reason { PELT_EVENT_NONE, PELT_EVENT_RISE, PELT_EVENT_FALL, PELT_EVENT_IDLE };
 
 /* What goes through the ring buffer. It rings; what there is to know is in the record. */
@@ -67,6 +75,11 @@ static inline int pelt_step_is_over(uint32_t rung, uint64_t now_nsec, uint32_t i
 static inline uint32_t pelt_step_cut(uint64_t util)
 {
 	return util < PELT_STEP_FULL1024 ? (uint32_t)util : PELT_STEP_FULL1024;
+}
+
+static inline uint32_t pelt_step_less(uint32_t value, uint32_t part)
+{
+	return value > part ? value - part : 0;
 }
 
 /* The performance that the kernel would ask of a real CPU: as effective_cpu_util() in

@@ -9,6 +9,7 @@
 
 #include "guestd/counters_bpf.h"
 #include "guestd/pelt.skel.h"
+#include "guestd/pelt_powers.h"
 
 static int setup(void **state)
 {
@@ -69,10 +70,14 @@ static void test_maps(void **state)
 		if (map == records || map == events)
 			continue;
 		assert_non_null(bpf_map__initial_value((struct bpf_map *)map, &size));
-		assert_int_equal(size, sizeof(struct pelt_step));
+		if (strstr(bpf_map__name(map), ".rodata"))
+			assert_int_equal(size, sizeof(pelt_powers));
+		else
+			assert_true(size >= sizeof(struct pelt_step) + sizeof(struct pelt_self) &&
+				    size <= 48);
 	}
-	/* those two and the settings: nothing else of ours is in the kernel */
-	assert_int_equal(n, 3);
+	/* those two, the settings and PELT's powers: nothing else of ours is in the kernel */
+	assert_int_equal(n, 4);
 }
 
 /* In a child that has no capability left, so nothing is loaded whatever the door does. */

@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
+#include "guestd/pelt.h"
+#include "guestd/pelt_powers.h"
 #include "guestd/pelt_record.h"
 
 #define MSEC	  UINT64_C(1000000)
@@ -155,13 +157,29 @@ static void test_fall_time(_unused_ void **state)
 	}
 }
 
+/* The programs' decay is guestd's, but for the rounding. */
+static void test_powers(_unused_ void **state)
+{
+	assert_int_equal(pelt_powers_decay(1024, 0), 1023);
+	assert_int_equal(pelt_powers_decay(1024, 32), 511);
+	assert_int_equal(pelt_powers_decay(1024, 1024), 0);
+	assert_int_equal(pelt_powers_decay(1024, UINT64_MAX), 0);
+	for (unsigned periods = 0; periods < 400; periods++) {
+		uint64_t exact = pelt_decay(1024, (uint64_t)periods << 20);
+		uint32_t found = pelt_powers_decay(1024, periods);
+
+		EXPECT(found <= exact && found + 2 >= exact, "%u: %u, not %u", periods, found,
+		       (unsigned)exact);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_read),	   cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_writer),	   cmocka_unit_test(test_busy_stays),
 		cmocka_unit_test(test_idle_falls), cmocka_unit_test(test_sent),
-		cmocka_unit_test(test_fall_time),
+		cmocka_unit_test(test_fall_time),  cmocka_unit_test(test_powers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
