@@ -28,7 +28,7 @@ class Run:
         label = self.directory / "label"
         self.label = label.read_text().strip() if label.exists() else self.directory.resolve().name
         with open(self.directory / "trace", errors="replace") as file:
-            self.truth = ftrace.truth(file, args.kernel)
+            self.truth = ftrace.truth(file, args.kernel, args.without)
         with open(self.directory / "sync") as file:
             self.clocks = sources.Clocks(sources.read_sync(file), self.truth.syncs)
         self.sources = self._read(args)
@@ -112,6 +112,8 @@ def parse(argv):
     parser.add_argument("--kernel", default="6.12", metavar="X.Y", help="the guest's (for util_est)",
                         type=lambda text: tuple(int(word) for word in text.split(".")[:2]))
     parser.add_argument("--cid", type=int, help="the guest whose reports count, if hostd.log has several")
+    parser.add_argument("--without", action="append", default=[], metavar="NAME",
+                        help="tasks that the truth doesn't count: vmfreq-guestd leaves itself out")
     parser.add_argument("--level", type=int, default=figures.LEVEL, help="where edges are measured")
     parser.add_argument("--margin", type=int, default=figures.MARGIN)
     parser.add_argument("--plot", action="append", default=[], metavar="LOAD=FILE.svg")

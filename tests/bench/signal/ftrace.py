@@ -17,6 +17,8 @@ SWITCH = re.compile(r"prev_pid=(\d+) prev_prio=(-?\d+) prev_state=(\S+) ==> "
 WAKEUP = re.compile(r"pid=(\d+) prio=(-?\d+)(?: success=1)? target_cpu=(\d+)$")
 MIGRATE = re.compile(r"pid=(\d+) prio=(-?\d+) orig_cpu=(\d+) dest_cpu=(\d+)$")
 FORK = re.compile(r" child_pid=(\d+)$")
+COMM = re.compile(r"prev_comm=(.*) prev_pid=(\d+) .* ==> next_comm=(.*) next_pid=(\d+)")
+PIDS = re.compile(r"\b((?:prev_|next_)?pid)=(\d+)\b")
 LOST = re.compile(r"LOST \d+ EVENTS|^# entries-in-buffer/entries-written: (\d+)/(\d+)")
 
 
@@ -97,9 +99,28 @@ def take_marker(loads, syncs, usec, text):
         syncs[int(words[1])] = usec
 
 
-def truth(lines, kernel=(6, 12)):
-    """The whole of a trace. TraceError: it isn't one, or not all of it is there."""
+def leave_out(trace, names):
+    """The trace as if tasks of these names were the idle task: what watches is no demand."""
+    pids = set()
+    for _usec, _cpu, name, text in trace:
+        found = COMM.search(text) if name == "sched_switch" else None
+        if found:
+            pids.update(pid for comm, pid in (found.group(1, 2), found.group(3, 4)) if comm in names)
+
+    def without(match):
+        return "%s=0" % match.group(1) if match.group(2) in pids else match.group(0)
+    for usec, cpu, name, text in trace:
+        if name == "sched_switch":
+            yield usec, cpu, name, PIDS.sub(without, text)
+        elif not any(number in pids for _key, number in PIDS.findall(text)):
+            yield usec, cpu, name, text
+
+
+def truth(lines, kernel=(6, 12), without=()):
+    """The whole of a trace, without the tasks of some names. TraceError: it isn't one, or not all of it is there."""
     trace = list(events(lines))
+    if without:
+        trace = list(leave_out(trace, set(without)))
     # Buffers are per CPU: what the kernel merges is in order but for stamps of equal microseconds.
     trace.sort(key=lambda event: event[0])
     running = first_switches(trace)

@@ -8,7 +8,9 @@
   host.py poll --hz N --seconds N --domain NAME [--virsh PROGRAM] FILE
       asks qemu-ga for guest-get-cpustats, over one virsh. Writes a file "poll-NAME" of a run.
 
-Neither file is written over: what is there is added to.
+      Neither file is written over: what is there is added to.
+  host.py take --vsock PORT FILE
+      takes what the guest sends when it calls that port, up to a line "vmfreq-trace-ends".
 """
 import argparse
 import os
@@ -81,6 +83,20 @@ def sync(args):
             file.write("%d %d %d\n" % entry)
 
 
+def take(args):
+    last = b"vmfreq-trace-ends\n"
+    with take_call(args.vsock) as peer, open(args.file, "wb") as file:
+        tail = b""
+        while not tail.endswith(last):
+            file.write(tail[:-len(last)])
+            tail = tail[-len(last):]
+            more = peer.recv(1 << 16)
+            if not more:
+                raise EOFError("the other side has ended")
+            tail += more
+        file.write(tail[:-len(last)])
+
+
 def ask(virsh, domain):
     """The agent's reply, past virsh's own prompts."""
     command = "qemu-agent-command %s '{\"execute\":\"guest-get-cpustats\"}'\n" % domain
@@ -121,6 +137,9 @@ def parse(argv):
     two.add_argument("--seconds", type=float, required=True)
     two.add_argument("--domain", required=True)
     two.add_argument("--virsh", default="virsh")
+    three = verbs.add_parser("take")
+    three.add_argument("file")
+    three.add_argument("--vsock", type=int, metavar="PORT", required=True)
     args = parser.parse_args(argv)
     if args.verb == "sync" and bool(args.vsock) == bool(args.command):
         parser.error("sync: --vsock PORT or a command?")
@@ -129,7 +148,7 @@ def parse(argv):
 
 def main(argv):
     args = parse(argv)
-    (sync if args.verb == "sync" else poll)(args)
+    {"sync": sync, "poll": poll, "take": take}[args.verb](args)
     return 0
 
 
