@@ -8,19 +8,16 @@
 #include "common/rootfs.h"
 #include "guestd/guest_private.h"
 
-#define IDLE_RING_USEC (20 * USEC_PER_MSEC)
-#define WAIT_USEC      USEC_PER_SEC /* for an answer of the host's, which may never come */
-#define ONLINE_USEC    USEC_PER_SEC /* CPUs come and go: look once in this, if we look at all */
+#define WAIT_USEC   USEC_PER_SEC /* for an answer of the host's, which may never come */
+#define ONLINE_USEC USEC_PER_SEC /* CPUs come and go: look once in this, if we look at all */
 
 static struct pelt_step step_of(const struct guest *guest)
 {
-	uint64_t ring_nsec = pelt_estimate_ring_usec(guest->cost_nsec) * NSEC_PER_USEC;
-
 	return (struct pelt_step){
 		.rise1024 = (uint16_t)guest->config.step1024,
 		.fall1024 = (uint16_t)MIN(2 * guest->config.step1024, PELT_STEP_FULL1024),
-		.interval_nsec = (uint32_t)ring_nsec,
-		.idle_nsec = (uint32_t)MAX(ring_nsec, IDLE_RING_USEC * NSEC_PER_USEC),
+		.rise_nsec = (uint32_t)(pelt_estimate_rise_usec(guest->cost_nsec) * NSEC_PER_USEC),
+		.fall_nsec = (uint32_t)(pelt_estimate_fall_usec(guest->cost_nsec) * NSEC_PER_USEC),
 	};
 }
 
@@ -28,7 +25,7 @@ static struct pelt_step step_of(const struct guest *guest)
 static void measure_cost(struct guest *guest)
 {
 	struct timespec used;
-	uint64_t nsec, old_usec = pelt_estimate_ring_usec(guest->cost_nsec);
+	uint64_t nsec, old_usec = pelt_estimate_fall_usec(guest->cost_nsec);
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
 	nsec = (uint64_t)used.tv_sec * USEC_PER_SEC * NSEC_PER_USEC + (uint64_t)used.tv_nsec;
@@ -36,7 +33,7 @@ static void measure_cost(struct guest *guest)
 	if (guest->self_run_nsec > 0)
 		guest->cost_nsec = (guest->cost_nsec * 7 + nsec - guest->self_run_nsec) / 8;
 	guest->self_run_nsec = nsec;
-	if (pelt_estimate_ring_usec(guest->cost_nsec) != old_usec)
+	if (pelt_estimate_fall_usec(guest->cost_nsec) != old_usec)
 		guest_signal_configure(guest);
 }
 
@@ -133,22 +130,24 @@ void guest_signal_look(struct guest *guest, uint64_t now_usec)
 
 uint64_t guest_signal_settle(struct guest *guest, uint64_t now_usec)
 {
-	uint64_t next_usec = reporter_next_usec(guest->reporter), usec, ring_usec;
+	uint64_t next_usec = reporter_next_usec(guest->reporter), usec;
+	uint64_t rise_usec, fall_usec;
 	bool moved = false;
 
 	measure_cost(guest);
-	ring_usec = pelt_estimate_ring_usec(guest->cost_nsec);
+	rise_usec = pelt_estimate_rise_usec(guest->cost_nsec);
+	fall_usec = pelt_estimate_fall_usec(guest->cost_nsec);
 	if (!guest_link_is_streaming(guest))
 		return uplink_state(guest->uplink) == UPLINK_DOWN ? REPORTER_PING_USEC : WAIT_USEC;
-	usec = next_usec > now_usec ? next_usec - now_usec : ring_usec;
+	usec = next_usec > now_usec ? next_usec - now_usec : rise_usec;
 	CPUMASK_FOREACH(cpu, &guest->cpus) {
 		uint16_t sent = reporter_sent(guest->reporter, cpu);
 		uint64_t fall_nsec =
 			pelt_estimate_fall_nsec(&guest->record[cpu], &guest->bpf_step, sent);
 
 		if (fall_nsec != UINT64_MAX)
-			usec = MIN(usec, MAX(fall_nsec / NSEC_PER_USEC, ring_usec));
+			usec = MIN(usec, MAX(fall_nsec / NSEC_PER_USEC, fall_usec));
 		moved |= counters_bpf_sent(guest->bpf, cpu, sent, now_usec * NSEC_PER_USEC);
 	}
-	return moved ? MIN(usec, ring_usec) : usec;
+	return moved ? MIN(usec, rise_usec) : usec;
 }

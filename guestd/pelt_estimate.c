@@ -7,8 +7,12 @@
 /* 31/32, as in estimate.c: PELT comes to 1024 only in the limit. */
 #define SATURATED_1024 992U
 
-#define RING_USEC  (4 * USEC_PER_MSEC) /* hostd's own pace */
-#define COST_SHARE 16U
+/* Rises go out at hostd's own pace; falls are held there anyway. */
+#define RISE_USEC  (4 * USEC_PER_MSEC)
+#define FALL_USEC  (20 * USEC_PER_MSEC)
+#define RISE_SHARE 4U
+#define FALL_SHARE 16U
+#define SLOWER_MAX 4U
 
 static uint32_t count_usec(bool primed, uint64_t now_nsec, uint64_t before_nsec)
 {
@@ -49,9 +53,20 @@ uint64_t pelt_estimate_fall_nsec(const struct pelt_record *record, const struct 
 	return pelt_record_fall_nsec(pelt_step_wanted(record), low);
 }
 
-uint64_t pelt_estimate_ring_usec(uint64_t cost_nsec)
+/* usec, or `share` times the cost, in steps of it and at most SLOWER_MAX of them. */
+static uint64_t interval_usec(uint64_t usec, uint64_t share, uint64_t cost_nsec)
 {
-	uint64_t most_usec = cost_nsec / NSEC_PER_USEC * COST_SHARE / RING_USEC * RING_USEC;
+	uint64_t steps = cost_nsec / NSEC_PER_USEC * share / usec;
 
-	return CLAMP(most_usec, RING_USEC, 16 * RING_USEC);
+	return usec * CLAMP(steps, 1U, SLOWER_MAX);
+}
+
+uint64_t pelt_estimate_rise_usec(uint64_t cost_nsec)
+{
+	return interval_usec(RISE_USEC, RISE_SHARE, cost_nsec);
+}
+
+uint64_t pelt_estimate_fall_usec(uint64_t cost_nsec)
+{
+	return interval_usec(FALL_USEC, FALL_SHARE, cost_nsec);
 }

@@ -26,6 +26,7 @@ uint64_t pelt_estimate_fall_nsec(const struct pelt_record *record, const struct 
 				 uint16_t sent1024);
 
 /* How far apart the wake-ups for a CPU have to be, in usec, if a look costs us cost_nsec of CPU
- * time: 4 ms, and where we are slow 16 times that in steps of 4 ms, up to 64: watching isn't to
- * take more than a sixteenth of a CPU. */
-uint64_t pelt_estimate_ring_usec(uint64_t cost_nsec);
+ * time: those for a rise 4 ms, those for a fall 20 ms. Where we are slow it is 4 times the cost for
+ * a rise and 16 times that for a fall, in whole steps, up to 16 and 80 ms. */
+uint64_t pelt_estimate_rise_usec(uint64_t cost_nsec);
+uint64_t pelt_estimate_fall_usec(uint64_t cost_nsec);

@@ -33,10 +33,10 @@ _Static_assert(sizeof(struct pelt_record) == 64, "a record is a cache line");
 
 /* How eager the programs are. guestd may change it while they run. */
 struct pelt_step {
-	uint16_t rise1024;	/* wake when it wants this much more than was sent, 1..1024 */
-	uint16_t fall1024;	/* and this much less: the hysteresis, 1..1024 */
-	uint32_t interval_nsec; /* no two wake-ups for a CPU within it, 0..1 s */
-	uint32_t idle_nsec;	/* nor for having gone idle: it needn't be soon. 0..1 s */
+	uint16_t rise1024;  /* wake when it wants this much more than was sent, 1..1024 */
+	uint16_t fall1024;  /* and this much less: the hysteresis, 1..1024 */
+	uint32_t rise_nsec; /* no wake-up for a rise within it since the last one, 0..1 s */
+	uint32_t fall_nsec; /* nor for a fall, or for having gone idle: that needn't be soon */
 };
 
 /* guestd itself: what its own work adds is left out of the records, for it is no demand, and a
@@ -120,7 +120,8 @@ static inline enum pelt_event_reason pelt_step_due(const struct pelt_step *step,
 	enum pelt_event_reason reason = pelt_step_is_off(step, record, wanted1024);
 
 	if (reason == PELT_EVENT_NONE || record->rung & PELT_RUNG_WAITING ||
-	    !pelt_step_is_over(record->rung, now_nsec, step->interval_nsec))
+	    !pelt_step_is_over(record->rung, now_nsec,
+			       reason == PELT_EVENT_RISE ? step->rise_nsec : step->fall_nsec))
 		return PELT_EVENT_NONE;
 	return reason;
 }
@@ -132,7 +133,7 @@ static inline enum pelt_event_reason pelt_step_idle_due(const struct pelt_step *
 							uint64_t now_nsec)
 {
 	if (record->sent1024 == 0 || record->rung & PELT_RUNG_WAITING ||
-	    !pelt_step_is_over(record->rung, now_nsec, step->idle_nsec))
+	    !pelt_step_is_over(record->rung, now_nsec, step->fall_nsec))
 		return PELT_EVENT_NONE;
 	return PELT_EVENT_IDLE;
 }

@@ -3,7 +3,7 @@
  * whatever rings, prints events and records, and at the end what it cost: bpf-watch [-qpv] [-s
  * RISE] [-f FALL] [-i USEC] [-I USEC] [-r MSEC] SECONDS -q  no events      -p  prompt: look at each
  * enqueue, too      -v  libbpf's own words, on stderr -s, -f  the steps up and down, of 1024 -i, -I
- * the intervals, while busy and going idle -r  print all records each MSEC, as well Root only, and
+ * the intervals for rises and falls -r  print all records each MSEC, as well Root only, and
  * not where loading eBPF isn't welcome. */
 #include <bpf/bpf.h>
 #include <inttypes.h>
@@ -190,8 +190,8 @@ int main(int argc, char **argv)
 {
 	struct counters_bpf_options options = {.step = {.rise1024 = 32,
 							.fall1024 = 64,
-							.interval_nsec = 1 * MSEC,
-							.idle_nsec = 32 * MSEC}};
+							.rise_nsec = 1 * MSEC,
+							.fall_nsec = 32 * MSEC}};
 	enum counters_bpf_lack lack;
 	uint64_t print_nsec = 0;
 	double seconds = 5, opened;
@@ -209,9 +209,9 @@ int main(int argc, char **argv)
 		else if (c == 'f')
 			options.step.fall1024 = (uint16_t)atoi(optarg);
 		else if (c == 'i')
-			options.step.interval_nsec = (uint32_t)atoi(optarg) * 1000;
+			options.step.rise_nsec = (uint32_t)atoi(optarg) * 1000;
 		else if (c == 'I')
-			options.step.idle_nsec = (uint32_t)atoi(optarg) * 1000;
+			options.step.fall_nsec = (uint32_t)atoi(optarg) * 1000;
 		else if (c == 'r')
 			print_nsec = (uint64_t)atoi(optarg) * MSEC;
 		else

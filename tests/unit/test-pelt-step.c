@@ -8,7 +8,7 @@
 #define MSEC UINT64_C(1000000)
 
 static const struct pelt_step step = {
-	.rise1024 = 50, .fall1024 = 100, .interval_nsec = 2 * MSEC, .idle_nsec = 32 * MSEC};
+	.rise1024 = 50, .fall1024 = 100, .rise_nsec = 2 * MSEC, .fall_nsec = 32 * MSEC};
 
 static void test_wanted(_unused_ void **state)
 {
@@ -89,7 +89,9 @@ static void test_interval(_unused_ void **state)
 			 PELT_EVENT_NONE);
 	assert_int_equal(pelt_step_due(&step, &record, 800, start + 2 * MSEC + 4096),
 			 PELT_EVENT_RISE);
-	assert_int_equal(pelt_step_due(&step, &record, 0, start + 2 * MSEC + 4096),
+	/* a fall waits for longer */
+	assert_int_equal(pelt_step_due(&step, &record, 0, start + 31 * MSEC), PELT_EVENT_NONE);
+	assert_int_equal(pelt_step_due(&step, &record, 0, start + 32 * MSEC + 4096),
 			 PELT_EVENT_FALL);
 	assert_int_equal(pelt_step_due(&step, &record, 100, start + 2 * MSEC + 4096),
 			 PELT_EVENT_NONE);

@@ -340,12 +340,25 @@ def log_line(came, cpu, avg, est, cid=3, more=""):
         cid, came, cpu, avg, est, more)
 
 
+def test_leave_out():
+    """A task by name is the idle task, and others stay."""
+    trace = [(1, 0, "sched_switch", "prev_comm=swapper/0 prev_pid=0 prev_prio=120 prev_state=R ==> "
+              "next_comm=vmfreq-guestd next_pid=7 next_prio=115"),
+             (2, 0, "sched_wakeup", "comm=vmfreq-guestd pid=7 prio=115 target_cpu=000"),
+             (3, 0, "sched_wakeup", "comm=load pid=70 prio=120 target_cpu=000")]
+    found = list(ftrace.leave_out(trace, {"vmfreq-guestd"}))
+    assert [event[0] for event in found] == [1, 3], found
+    assert "next_pid=0 " in found[0][3] and "prev_pid=0 " in found[0][3], found
+    assert "pid=70 " in found[1][3], found
+
+
 def test_log():
     clocks = sources.Clocks([(1, 1000, 1000)], {1: 0})
     lines = ["started\n", log_line(5000, 1, 512, 600), log_line(6000, 1, 400, 600), log_line(6000, 0, 1, 2)]
-    avg, est = sources.read_log(lines, "x", clocks)
+    avg, demand, looked = sources.read_log(lines, "x", clocks)
     assert avg.steps == {1: [(4000, 512), (5000, 400)], 0: [(5000, 1)]} and avg.kind == "all"
-    assert est.steps == {1: [(4000, 600), (5000, 600)], 0: [(5000, 2)]} and est.kind == "est"
+    assert demand.steps == {1: [(4000, 600), (5000, 600)], 0: [(5000, 2)]} and demand.kind == "demand"
+    assert looked.steps == {1: [(17, 512), (17, 400)], 0: [(17, 1)]} and looked.kind == "all"
     assert avg.samples(1, 3000, 7000) == [None, 512, 400, 400]
     assert len(avg.records(1, 4500, 6000)) == 1
     other = lines + [log_line(7000, 1, 9, 9, cid=4)]
@@ -490,7 +503,8 @@ def test_whole_run(directory):
     for row in re.findall(r"^\| step \| (.*) \|$", out.getvalue(), re.M):
         cells = row.split(" | ")
         rows[cells[0]] = cells[1:]
-    assert set(rows) == {"made up util_avg", "made up util_est", "agent 10 Hz"}, out.getvalue()
+    assert set(rows) == {
+        "made up util_avg", "made up util_avg, as sampled", "made up demand", "agent 10 Hz"}, out.getvalue()
     assert "clocks within 0.3 ms" in out.getvalue(), out.getvalue()
     values, bias, within, _mean, rises, falls, false = rows["made up util_avg"]
     assert int(values) == 9000 and int(within) == 20 and -20 <= int(bias) <= -9, rows

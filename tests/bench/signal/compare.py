@@ -9,8 +9,8 @@ A RUN is a directory with what was collected at one time (README.md beside this 
   hostd.log, poll-NAME, series-NAME     what was said at the time; any of them may be missing (sources.py)
 
 The figures are defined in figures.py. util_avg is compared with what the CPU's tasks of all classes used
-(--truth all: CFS, RT and deadline), or with the root CFS run queue's alone (--truth cfs); util_est with its
-util_est. Needs nothing but python3-minimal.
+(--truth all: CFS, RT and deadline), or with the root CFS run queue's alone (--truth cfs); demand with the larger
+of util_avg and util_est. Needs nothing but python3-minimal.
 """
 import argparse
 import pathlib
@@ -96,9 +96,9 @@ def draw(runs, name, truth_kind):
             for cpu in load.cpus:
                 series.setdefault((names[0], cpu), run.truth.window(cpu, truth_kind, begin, load.end))
                 for source in run.sources:
-                    if source.kind != "est":
+                    if source.is_plotted():
                         series[source.name, cpu] = source.samples(cpu, begin, load.end)
-            names += [source.name for source in run.sources if source.kind != "est"
+            names += [source.name for source in run.sources if source.is_plotted()
                       and source.name not in names]
     if cpus is None:
         raise sources.SourceError("no load called %s" % name)

@@ -35,7 +35,8 @@ class Load:
 
 class Truth:
     """Per CPU, lists of samples 1 ms apart from `begin` (us) on: "cfs" is util_avg of the root CFS run
-    queue, "all" that with RT and deadline on top, "est" its util_est."""
+    queue, "all" that with RT and deadline on top, "est" its util_est, "demand" the larger of util_avg and util_est
+    with RT and deadline on top: what schedutil would go by."""
 
     def __init__(self, samples, begin, loads, syncs):
         self.samples, self.begin, self.loads, self.syncs = samples, begin, loads, syncs

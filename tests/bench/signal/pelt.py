@@ -161,7 +161,7 @@ class Model:
         self.kernel = kernel
         self.cpus = {cpu: Cpu(begin) for cpu in cpus}
         self.tasks = {}
-        self.samples = {cpu: {"cfs": [], "all": [], "est": []} for cpu in cpus}
+        self.samples = {cpu: {"cfs": [], "all": [], "est": [], "demand": []} for cpu in cpus}
 
     # -- what the events of the trace say. Times in ns.
 
@@ -221,8 +221,10 @@ class Model:
     def _sample(self, into, cpu):
         util = min(cpu.fair.util(), SCALE)
         into["cfs"].append(util)
-        into["all"].append(min(util + cpu.rt.util() + cpu.deadline.util(), SCALE))
+        others = cpu.rt.util() + cpu.deadline.util()
+        into["all"].append(min(util + others, SCALE))
         into["est"].append(min(cpu.estimate, SCALE))
+        into["demand"].append(min(max(util, cpu.estimate) + others, SCALE))
 
     def _task(self, pid, prio, cpu, new=False):
         task = self.tasks.get(pid)

@@ -30,6 +30,9 @@ class Source:
     def __init__(self, name, kind):
         self.name, self.kind, self.steps = name, kind, {}
 
+    def is_plotted(self):
+        return self.kind != "demand" and "sampled" not in self.name
+
     def add(self, usec, cpu, value):
         self.steps.setdefault(cpu, []).append((usec, value))
 
@@ -102,27 +105,30 @@ def read_sync(lines):
 # -- what hostd received
 
 def read_log(lines, name, clocks, kind="all", cid=None):
-    """Two sources: util_avg and util_est."""
-    avg, est, cids = Source(name + " util_avg", kind), Source(name + " util_est", "est"), set()
+    """Three sources: util_avg and the demand (a record's util_est is never below its util_avg) when the report came, and
+    util_avg when guestd looked. Between the two is the path."""
+    avg, demand, cids = Source(name + " util_avg", kind), Source(name + " demand", "demand"), set()
+    looked = Source(name + " util_avg, as sampled", kind)
     for line in lines:
         found = REPORT.search(line)
         if not found:
             continue
         if "were dropped" in found.group(8):
             raise SourceError("hostd's log left lines out: %s" % line.strip())
-        _number, of, came, _sampled, cpu, util_avg, util_est = map(int, found.groups()[:7])
+        _number, of, came, sampled, cpu, util_avg, util_est = map(int, found.groups()[:7])
         if cid is not None and of != cid:
             continue
         cids.add(of)
         avg.add(clocks.guest(came), cpu, util_avg)
-        est.add(clocks.guest(came), cpu, util_est)
+        demand.add(clocks.guest(came), cpu, util_est)
+        looked.add(sampled, cpu, util_avg)
     if len(cids) != 1:
         raise SourceError("reports of %d guests in hostd's log: say which (--cid)" % len(cids))
-    return [avg, est]
+    return [avg, demand, looked]
 
 
 def read_series(lines, name, clocks, kind="all"):
-    sources = (Source(name + " util_avg", kind), Source(name + " util_est", "est"))
+    sources = (Source(name + " util_avg", kind), Source(name + " demand", "demand"))
     for line in lines:
         words = line.split()
         if not words or words[0].startswith("#"):
