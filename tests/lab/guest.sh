@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The nested guest: a libvirt domain in the host VM with two vCPUs, a vsock device and P-states of its own, the same stock
+# The nested guest: a libvirt domain in the host VM with two vCPUs, a vsock device and P-states by vmfreqctl guest-acpi, a stock
 # kernel and a Debian with systemd (guestfs.sh). It runs under KVM: QEMU emulates AMD's SVM for the host VM, so there is
 # one level of emulation for the guest too, and it boots in 20 s instead of minutes.
 
@@ -10,6 +10,9 @@ GUEST_DIR=/var/lib/vmfreq-lab
 GUEST_SOCKET=/run/vmfreq-lab/guest.sock
 GUEST_CONSOLE=/var/log/libvirt/qemu/guest-console.log
 GUEST_MEMORY=256
+GUEST_VCPUS=2
+# by vmfreqctl's own table; the host VM's are the same
+GUEST_FREQUENCIES=600MHz,1.2GHz,1.8GHz,2.4GHz,3GHz
 # What it can boot: "uclamp" is the newest stock kernel, "6.1" Debian 12's own. GUEST_KERNEL: which of them.
 GUEST_KERNELS='uclamp 6.1'
 export GUEST_KERNEL=${GUEST_KERNEL:-uclamp}
@@ -26,7 +29,7 @@ guest_xml() {
   <name>$GUEST</name>
   <uuid>8d1f0c52-6f0e-4f57-9d0a-76c0a1b6c0de</uuid>
   <memory unit='MiB'>$GUEST_MEMORY</memory>
-  <vcpu>2</vcpu>
+  <vcpu>$GUEST_VCPUS</vcpu>
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
     <loader type='rom'>/usr/share/qemu/qboot.rom</loader>
@@ -111,7 +114,7 @@ guest_start() {
     guest_stop
     guest_xml | host_pipe "cat >$GUEST_DIR/guest.xml"
     host_run "cd $GUEST_DIR && rm -f guest.qcow2 && qemu-img create -q -f qcow2 -b guest.img -F raw guest.qcow2 &&
-        virsh -q define guest.xml"
+        vmfreqctl guest-acpi --cpus=$GUEST_VCPUS --frequencies=$GUEST_FREQUENCIES --output=ssdt.aml && virsh -q define guest.xml"
     guest_boot
     note "booted: $(guest_boot_times)"
     guest_tar | guest_pipe /run/vmfreq.tar

@@ -22,12 +22,12 @@ guestfs_hash() {
     packages=$(packages_in guest.packages)
     private_update bookworm >&2
     # shellcheck disable=SC2086
-    hash_of "$LAB_DIR"/{rootfs,guestfs,ssdt}.sh "$LAB_DIR"/{init,agent,load,vsockcat}.c \
+    hash_of "$LAB_DIR"/{rootfs,guestfs,kernel}.sh "$LAB_DIR"/{init,agent,load,vsockcat}.c \
         "$LAB_DIR"/lists/{host.preferences,guest.packages} "${kernel##*/} ${oldkernel##*/}" "$(versions_of bookworm $packages)"
 }
 
 # cache/guestfs-HASH: disk, an ext4 image for the host VM with all that the guest is made of (guest.img; for each
-# kernel vmlinux-KERNEL and guest-KERNEL.cpio; ssdt.aml); its path goes to run/guestfs
+# kernel vmlinux-KERNEL and guest-KERNEL.cpio); its path goes to run/guestfs
 guestfs_make() {
     local dir work root tree name
     dir=$LAB_CACHE/guestfs-$(guestfs_hash)
@@ -38,7 +38,6 @@ guestfs_make() {
         root=$work/root
         tree=$work/tree
         mkdir "$tree"
-        rootfs_ssdt "$tree" 2
         guestfs_debootstrap "$root"
         for name in $GUEST_KERNELS; do
             guestfs_kernel "$name" >"$tree/vmlinux-$name"

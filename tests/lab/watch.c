@@ -2,13 +2,15 @@
 /*
  * The lab's eye, in the host VM: follows a few threads (a guest's vCPUs) and the CPUs under them, without vmfreq's help.
  *
- *   watch --tids TID,TID [--seconds S] [--every MS] [--least MS] [--trace]
+ *   watch --tids TID,TID [--seconds S] [--every MS] [--least MS] [--trace | --series]
  *
  * A task of the guest is on one vCPU at a time: the thread that used most of an interval carries it. A stretch of such
  * intervals of one thread is a burst; those shorter than --least (150 ms) are the guest's housekeeping and don't count.
  *
  * --trace prints a line for each look:   at MSEC owner INDEX floor F khz KHZ   (owner -1: nobody)
- * and always, at the end, one line of   key=value   words, all over the bursts:
+ * --series prints the threads' own utilization instead, and nothing else, as tests/bench/signal reads it:
+ *   USEC INDEX UTIL_AVG -       (CLOCK_MONOTONIC, and se.avg.util_avg in /proc/TID/sched)
+ * else, at the end, one line of   key=value   words, all over the bursts:
  *   bursts=N share=PERCENT      how many, and how much of the time they took
  *   floor=MEAN floor_min=LEAST  effective uclamp.min of the carrier (/proc/TID/sched), 0..1024
  *   mhz=MEAN start_mhz=MEAN     frequency under the carrier, and in a burst's first --least ms
@@ -44,7 +46,7 @@ struct look {
 struct watch {
         struct thread thread[TIDS_MAX];
         int n_threads, seconds, every_msec, least_msec;
-        bool trace;
+        bool trace, series;
         int cpu_fd[CPUS_MAX];
         long cpu_max_khz[CPUS_MAX];
         int n_looks;
@@ -98,11 +100,24 @@ static int cpu_of(const struct thread *thread) {
         return p ? atoi(p) : 0;
 }
 
-static long floor_of(const struct thread *thread) {
-        char *p = strstr(read_file(thread->sched), "effective uclamp.min");
+/* A field of /proc/TID/sched */
+static long sched_field(const struct thread *thread, const char *name) {
+        char *p = strstr(read_file(thread->sched), name);
 
         p = p ? strchr(p, ':') : NULL;
         return p ? strtol(p + 1, NULL, 10) : 0;
+}
+
+static long floor_of(const struct thread *thread) {
+        return sched_field(thread, "effective uclamp.min");
+}
+
+static void print_series(const struct watch *watch) {
+        for (int i = 0; i < watch->n_threads; i++) {
+                long util = sched_field(&watch->thread[i], "se.avg.util_avg");
+
+                printf("%lld %d %ld -\n", (long long)now_usec(), i, util);
+        }
 }
 
 static long khz_of(struct watch *watch, int cpu) {
@@ -216,6 +231,7 @@ int main(int argc, char *argv[]) {
                                                { "every", required_argument, NULL, 'e' },
                                                { "least", required_argument, NULL, 'l' },
                                                { "trace", no_argument, NULL, 'T' },
+                                               { "series", no_argument, NULL, 'S' },
                                                { } };
         static struct watch watch = { .seconds = 5, .every_msec = 10, .least_msec = 150 };
         int64_t begin, last;
@@ -228,10 +244,11 @@ int main(int argc, char *argv[]) {
                 case 'e': watch.every_msec = atoi(optarg); break;
                 case 'l': watch.least_msec = atoi(optarg); break;
                 case 'T': watch.trace = true; break;
+                case 'S': watch.series = true; break;
                 default: return 2;
                 }
         if (watch.n_threads == 0 || watch.seconds <= 0 || watch.every_msec <= 0) {
-                fprintf(stderr, "usage: watch --tids TID,TID [--seconds S] [--every MS] [--least MS] [--trace]\n");
+                fprintf(stderr, "usage: watch --tids TID,TID [--seconds S] [--every MS] [--least MS] [--trace | --series]\n");
                 return 2;
         }
         begin = last = now_usec();
@@ -240,9 +257,13 @@ int main(int argc, char *argv[]) {
 
                 usleep((useconds_t)watch.every_msec * 1000);
                 at = now_usec();
-                look(&watch, last, at);
+                if (watch.series)
+                        print_series(&watch);
+                else
+                        look(&watch, last, at);
                 last = at;
         }
-        print_sums(&watch);
+        if (!watch.series)
+                print_sums(&watch);
         return 0;
 }
