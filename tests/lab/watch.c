@@ -251,6 +251,7 @@ int main(int argc, char *argv[]) {
                 fprintf(stderr, "usage: watch --tids TID,TID [--seconds S] [--every MS] [--least MS] [--trace | --series]\n");
                 return 2;
         }
+        setvbuf(stdout, NULL, _IOLBF, 0); /* a series is ended by a signal */
         begin = last = now_usec();
         while (last - begin < watch.seconds * INT64_C(1000000) && watch.n_looks < LOOKS_MAX) {
                 int64_t at;
