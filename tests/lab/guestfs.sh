@@ -106,7 +106,7 @@ guestfs_settle() {
     printf '%s\n' '[Journal]' Storage=volatile RuntimeMaxUse=8M >"$etc/journald.conf.d/lab.conf"
     # the other two hundred devices are of no use here
     printf '%s\n' '[Service]' ExecStart= 'ExecStart=-udevadm trigger --action=add --subsystem-match=virtio \
---subsystem-match=virtio-ports --subsystem-match=block --subsystem-match=platform --subsystem-match=misc' \
+--subsystem-match=virtio-ports --subsystem-match=block --subsystem-match=platform --subsystem-match=cpu --subsystem-match=misc' \
         >"$etc/system/systemd-udev-trigger.service.d/lab.conf"
     # what confines these is not under test, and to set it up is most of their start
     sed -i -E '/^(SystemCall|Restrict|Protect|IPAddress|MemoryDeny|LockPersonality|DeviceAllow|DevicePolicy|PrivateMounts)/d' \
