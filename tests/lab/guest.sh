@@ -14,7 +14,7 @@ GUEST_VCPUS=2
 # by vmfreqctl's own table; the host VM's are the same
 GUEST_FREQUENCIES=600MHz,1.2GHz,1.8GHz,2.4GHz,3GHz
 # What it can boot: "uclamp" is the newest stock kernel, "6.1" Debian 12's own. GUEST_KERNEL: which of them.
-GUEST_KERNELS='uclamp 6.1'
+export GUEST_KERNELS='uclamp 6.1'
 export GUEST_KERNEL=${GUEST_KERNEL:-uclamp}
 
 # A quiet guest: its own housekeeping lands on its vCPU threads and reads as load.
