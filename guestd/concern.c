@@ -66,8 +66,9 @@ const char *concern_explain(enum notice_concern concern, unsigned lacks)
 {
 	switch (concern) {
 	case NOTICE_SCHED_EXT:
-		return "a sched_ext scheduler runs the tasks: the signal counts run time in /proc, "
-		       "which holds under any scheduler";
+		return "a sched_ext scheduler runs the tasks: utilization from /proc counts run "
+		       "time and holds, but what eBPF reads stays near zero then; set signal = "
+		       "proc, or stop that scheduler";
 	case NOTICE_VIRT_CPUFREQ:
 		return "the virt-cpufreq driver tells the VMM itself what this guest wants: its "
 		       "policies are left alone, and the host may hear of two";
