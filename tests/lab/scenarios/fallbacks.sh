@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # what: a guest without CAP_BPF, bpf(), BTF, PSI, schedstat or cpufreq: guestd starts and streams, and both sides' status names it
-# limit: 300
+# limit: 400
 # order: 83
 # hosts: uclamp
 
