@@ -10,8 +10,9 @@ static void print_head(struct json_object *status, FILE *to)
 	fprintf(to, "vmfreq-guestd %s%s\n", json_text(status, "version", "?"),
 		json_flag(status, "dry_run") ? " -- DRY RUN: cpufreq is left alone" : "");
 	fprintf(to, "  host:      %s\n", json_text(status, "connection", "?"));
-	fprintf(to, "  signal:    %s; %lld reports sent, %lld feedbacks received\n",
-		json_text(status, "signal", "?"), (long long)json_number(status, "reports"),
+	fprintf(to, "  signal:    %s -- %s; %lld reports sent, %lld feedbacks received\n",
+		json_text(status, "signal", "?"), json_text(status, "signal_reason", ""),
+		(long long)json_number(status, "reports"),
 		(long long)json_number(status, "feedbacks"));
 	fprintf(to, "  cpufreq:   %s -- %s\n", json_text(status, "cpufreq", "?"),
 		json_text(status, "cpufreq_reason", ""));

@@ -42,6 +42,7 @@ static uint32_t decide(const struct guest *guest)
 		.theirs = cpufreq_count_held(guest->cpufreq, CPUFREQ_HOLD_THEIRS),
 		.never = cpufreq_count_held(guest->cpufreq, CPUFREQ_HOLD_NEVER),
 		.lacks = counters_proc_lacks(guest->proc),
+		.bpf_lack = guest_signal_lack(guest),
 	};
 
 	return concern_decide(&facts);

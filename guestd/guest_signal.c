@@ -52,6 +52,12 @@ void guest_signal_reason(const struct guest *guest, char *ret, size_t size)
 		snprintf(ret, size, "no eBPF: %s", counters_bpf_lack_text(guest->bpf_lack));
 }
 
+enum counters_bpf_lack guest_signal_lack(const struct guest *guest)
+{
+	return guest->bpf || guest->config.signal == GUEST_SIGNAL_PROC ? COUNTERS_BPF_FINE
+								       : guest->bpf_lack;
+}
+
 static int on_ring(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uint32_t events,
 		   void *userdata)
 {

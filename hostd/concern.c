@@ -4,6 +4,11 @@
 
 #include "common/macro.h"
 
+/* What all lacks of eBPF come to. */
+#define BY_PROC                                                                                    \
+	": its utilization is from counters in /proc, which tell of a change later and of a task " \
+	"that moves not at all"
+
 static const struct concern {
 	unsigned concern;
 	const char *name, *text;
@@ -29,6 +34,27 @@ static const struct concern {
 	{NOTICE_NO_SCHEDSTAT, "no_schedstat",
 	 "the guest has no /proc/schedstat that is understood (CONFIG_SCHEDSTATS), so its "
 	 "utilization is of /proc/stat alone, in steps of 10 ms"},
+	{NOTICE_EBPF_NOT_BUILT, "ebpf_not_built",
+	 "the guest's vmfreq-guestd is built without its eBPF programs" BY_PROC
+	 "; build it with clang, bpftool and libbpf"},
+	{NOTICE_EBPF_NO_BTF, "ebpf_no_btf",
+	 "the guest has no /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF), without which eBPF "
+	 "can't read its scheduler" BY_PROC "; take a kernel that has it"},
+	{NOTICE_EBPF_NO_CAPABILITY, "ebpf_no_capability",
+	 "vmfreq-guestd in the guest has no CAP_BPF and CAP_PERFMON, so no eBPF" BY_PROC
+	 "; its unit grants both, see the drop-ins there"},
+	{NOTICE_EBPF_FORBIDDEN, "ebpf_forbidden",
+	 "seccomp, lockdown or a container forbids eBPF to vmfreq-guestd in the guest" BY_PROC
+	 "; see its unit's SystemCallFilter and /sys/kernel/security/lockdown there"},
+	{NOTICE_EBPF_NO_TRACEPOINT, "ebpf_no_tracepoint",
+	 "the guest's kernel lacks the scheduler's tracepoints that eBPF would be called by" BY_PROC
+	 "; they take Linux 5.10 with CONFIG_SMP"},
+	{NOTICE_EBPF_NO_MEMORY, "ebpf_no_memory",
+	 "the guest hadn't enough memory for the eBPF programs of vmfreq-guestd" BY_PROC
+	 "; restart it there once it has"},
+	{NOTICE_EBPF_REJECTED, "ebpf_rejected",
+	 "the guest's kernel rejects the eBPF programs of vmfreq-guestd" BY_PROC
+	 "; a newer vmfreq-guestd may fit that kernel"},
 	{CONCERN_REALTIME, "realtime",
 	 "its vCPUs have a real-time policy: schedutil runs those at the highest frequency "
 	 "whatever "

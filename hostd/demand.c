@@ -15,9 +15,20 @@ static void take_record(struct demand *demand, const struct report_vcpu *vcpu)
 {
 	demand->util_avg = vcpu->util_avg;
 	demand->util_est = vcpu->util_est;
+	demand->uclamp_min = vcpu->uclamp_min;
+	demand->uclamp_max = vcpu->uclamp_max;
 	demand->flags = vcpu->flags;
 	demand->run_delay_usec += vcpu->run_delay_usec;
 	demand->steal_usec += vcpu->steal_usec;
+}
+
+/* As the kernel's own sugov_get_util(): the larger of the average and the estimate; within what the
+ * tasks ask for, of which the minimum wins, as in uclamp_rq_util_with(). 0..1024. */
+static uint16_t wanted1024(const struct demand *demand)
+{
+	uint16_t util1024 = MAX(demand->util_avg, demand->util_est);
+
+	return MAX(MIN(util1024, demand->uclamp_max), demand->uclamp_min);
 }
 
 /* NULL: it is no vCPU. */
@@ -46,11 +57,10 @@ unsigned demand_report(struct guest_demand *guest, const struct message_report *
 			ignored++;
 	}
 	guest->lapsed = false;
-	/* As the kernel's own sugov_get_util(): the larger of the average and the estimate. */
 	for (unsigned i = 0; i < guest->n_vcpus; i++) {
 		struct demand *demand = &guest->vcpus[i];
 
-		demand->util1024 = demand->held ? 0 : MAX(demand->util_avg, demand->util_est);
+		demand->util1024 = demand->held ? 0 : wanted1024(demand);
 	}
 	guest->lease_until_usec =
 		demand_any(guest) ? now_usec + MIN(lease_usec, lease_max_usec) : 0;
@@ -82,6 +92,7 @@ void demand_forget(struct guest_demand *guest)
 	for (unsigned i = 0; i < guest->n_vcpus; i++) {
 		guest->vcpus[i].util1024 = 0;
 		guest->vcpus[i].util_avg = guest->vcpus[i].util_est = 0;
+		guest->vcpus[i].uclamp_min = guest->vcpus[i].uclamp_max = 0;
 		guest->vcpus[i].flags = 0;
 	}
 }

@@ -12,6 +12,8 @@ struct demand {
 	uint16_t util1024;  /* what it asks for, 0..1024; 0 while the lease has lapsed, or it is held */
 	uint16_t util_avg;  /* as last reported */
 	uint16_t util_est;  /* as last reported */
+	uint16_t uclamp_min; /* as last reported: what its tasks ask for, 0 is nothing, */
+	uint16_t uclamp_max; /* and 1024 here */
 	uint16_t flags;     /* VCPU_*, as last reported */
 	bool held;          /* it isn't there: it asks for nothing, whatever is reported */
 	uint64_t run_delay_usec, steal_usec; /* totals since the guest connected */

@@ -99,6 +99,8 @@ static struct json_object *vcpu_json(const struct domain *domain, unsigned i)
 	json_add_number(object, "util", demand->util1024);
 	json_add_number(object, "util_avg", demand->util_avg);
 	json_add_number(object, "util_est", demand->util_est);
+	json_add_number(object, "uclamp_min", demand->uclamp_min);
+	json_add_number(object, "uclamp_max", demand->uclamp_max);
 	json_add_flag(object, "saturated", demand->flags & VCPU_SATURATED);
 	json_add_number(object, "run_delay_usec", demand->run_delay_usec);
 	json_add_number(object, "steal_usec", demand->steal_usec);

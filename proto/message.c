@@ -13,6 +13,7 @@
 #define PING_SIZE      8U
 #define BYE_FIXED      4U
 #define NOTICE_MINOR   2U /* the first version that has it */
+#define EBPF_MINOR     3U /* and that says why there is no eBPF */
 
 #define BIT(n) (UINT32_C(1) << (n))
 
@@ -318,15 +319,23 @@ static int parse_bye(const struct frame *frame, struct message_bye *ret)
 	return 0;
 }
 
+/* The concerns that a peer of that version may name. */
+static uint32_t notice_allowed(uint8_t peer_minor)
+{
+	if (peer_minor > PROTO_MINOR)
+		return UINT32_MAX;
+	return peer_minor < EBPF_MINOR ? NOTICE_KNOWN_0_2 : NOTICE_KNOWN;
+}
+
 /* One field of a NOTICE: 1 if it is known and good, 0 if it isn't known. */
-static int get_notice_field(unsigned tag, const uint8_t *p, size_t size, bool newer,
+static int get_notice_field(unsigned tag, const uint8_t *p, size_t size, uint8_t peer_minor,
 			    struct message_notice *ret)
 {
 	int r;
 
 	switch (tag) {
 	case NOTICE_FIELD_CONCERNS:
-		if (size != 4 || (!newer && get_u32(p) & ~NOTICE_KNOWN))
+		if (size != 4 || get_u32(p) & ~notice_allowed(peer_minor))
 			return -EBADMSG;
 		ret->concerns = get_u32(p) & NOTICE_KNOWN;
 		return 1;
@@ -338,7 +347,7 @@ static int get_notice_field(unsigned tag, const uint8_t *p, size_t size, bool ne
 	}
 }
 
-static int parse_notice(const struct frame *frame, bool newer, struct message_notice *ret)
+static int parse_notice(const struct frame *frame, uint8_t peer_minor, struct message_notice *ret)
 {
 	const uint8_t *p = frame->payload;
 	size_t left = frame->size;
@@ -352,10 +361,10 @@ static int parse_notice(const struct frame *frame, bool newer, struct message_no
 		int r = get_tlv(&p, &left, fields, &tag, &value, &size);
 
 		if (r >= 0)
-			r = get_notice_field(tag, value, size, newer, ret);
+			r = get_notice_field(tag, value, size, peer_minor, ret);
 		if (r < 0)
 			return r;
-		if (r == 0 && !newer)
+		if (r == 0 && peer_minor <= PROTO_MINOR)
 			return -EBADMSG;
 		if (r > 0)
 			fields |= BIT(tag);
@@ -385,7 +394,7 @@ int message_parse(const struct frame *frame, uint8_t peer_minor, struct message 
 		if (peer_minor < NOTICE_MINOR)
 			return -EBADMSG;
 		ret->type = MESSAGE_NOTICE;
-		return parse_notice(frame, newer, &ret->notice);
+		return parse_notice(frame, peer_minor, &ret->notice);
 	case MESSAGE_HELLO: /* only the first frame of a connection is one */
 		return -EBADMSG;
 	default:
@@ -541,61 +550,4 @@ int notice_put(uint8_t *buffer, size_t size, const struct message_notice *notice
 		p = put_tlv(p, NOTICE_FIELD_SCHEDULER, notice->scheduler, length);
 	frame_put_header(buffer, MESSAGE_NOTICE, (size_t)(p - buffer) - FRAME_HEADER);
 	return (int)(p - buffer);
-}
-
-static const char *name_of(const char *const *names, size_t n, unsigned i)
-{
-	return i < n && names[i] ? names[i] : "unknown";
-}
-
-const char *message_type_name(unsigned type)
-{
-	static const char *const names[] = {
-		[MESSAGE_HELLO] = "HELLO",	 [MESSAGE_REPORT] = "REPORT",
-		[MESSAGE_FEEDBACK] = "FEEDBACK", [MESSAGE_PING] = "PING",
-		[MESSAGE_BYE] = "BYE",		 [MESSAGE_NOTICE] = "NOTICE"};
-
-	return name_of(names, ARRAY_SIZE(names), type);
-}
-
-const char *bye_code_name(unsigned code)
-{
-	static const char *const names[] = {[BYE_SHUTDOWN] = "shutdown", [BYE_VERSION] = "version",
-					    [BYE_PROTOCOL] = "protocol", [BYE_REFUSED] = "refused",
-					    [BYE_REPLACED] = "replaced", [BYE_TIMEOUT] = "timeout",
-					    [BYE_FLOOD] = "flood"};
-
-	return name_of(names, ARRAY_SIZE(names), code);
-}
-
-const char *hello_signal_name(unsigned signal)
-{
-	static const char *const names[] = {[SIGNAL_PROC] = "proc", [SIGNAL_EBPF] = "ebpf"};
-
-	return name_of(names, ARRAY_SIZE(names), signal);
-}
-
-const char *hello_cpufreq_name(unsigned cpufreq)
-{
-	static const char *const names[] = {[CPUFREQ_NONE] = "none",
-					    [CPUFREQ_OURS] = "ours",
-					    [CPUFREQ_FOREIGN] = "foreign",
-					    [CPUFREQ_OFF] = "off"};
-
-	return name_of(names, ARRAY_SIZE(names), cpufreq);
-}
-
-const char *notice_concern_name(unsigned concern)
-{
-	static const char *const names[] = {
-		[NOTICE_SCHED_EXT] = "sched_ext",
-		[NOTICE_VIRT_CPUFREQ] = "virt_cpufreq",
-		[NOTICE_GOVERNOR] = "governor",
-		[NOTICE_NO_CPUFREQ] = "no_cpufreq",
-		[NOTICE_NO_USERSPACE] = "no_userspace_governor",
-		[NOTICE_NO_PSI] = "no_psi",
-		[NOTICE_NO_SCHEDSTAT] = "no_schedstat",
-	};
-
-	return name_of(names, ARRAY_SIZE(names), concern);
 }

@@ -10,7 +10,7 @@
 #include "proto/frame.h"
 
 #define PROTO_MAJOR       0U
-#define PROTO_MINOR       2U
+#define PROTO_MINOR       3U
 #define PROTO_PORT        9213U /* where hostd listens unless told */
 #define PROTO_CPUS_MAX    1024U
 #define PROTO_TEXT_MAX    200U
@@ -124,8 +124,8 @@ struct message_bye {
 	char text[PROTO_TEXT_MAX + 1]; /* printable ASCII */
 };
 
-/* What a guest may say of itself that makes its signal mislead or its cpufreq useless: numbers of
- * bits, as they go over the wire. */
+/* What a guest may say of itself that makes its signal mislead or less than it could be, or its
+ * cpufreq useless: numbers of bits, as they go over the wire. */
 enum notice_concern {
 	NOTICE_SCHED_EXT = 0,	 /* a sched_ext scheduler runs its tasks */
 	NOTICE_VIRT_CPUFREQ = 1, /* its cpufreq driver tells the VMM what it wants (virt-cpufreq) */
@@ -134,9 +134,18 @@ enum notice_concern {
 	NOTICE_NO_USERSPACE = 4, /* it has no userspace governor, or refuses it */
 	NOTICE_NO_PSI = 5,	 /* no /proc/pressure */
 	NOTICE_NO_SCHEDSTAT = 6, /* no /proc/schedstat, or one that isn't understood */
+	/* Why it isn't the eBPF signal, though the guest's settings allow it; since 0.3. */
+	NOTICE_EBPF_NOT_BUILT = 7,
+	NOTICE_EBPF_NO_BTF = 8,
+	NOTICE_EBPF_NO_CAPABILITY = 9,
+	NOTICE_EBPF_FORBIDDEN = 10, /* by seccomp, lockdown or a container */
+	NOTICE_EBPF_NO_TRACEPOINT = 11,
+	NOTICE_EBPF_NO_MEMORY = 12,
+	NOTICE_EBPF_REJECTED = 13, /* by the kernel's verifier, or for lack of a field */
 };
 
-#define NOTICE_KNOWN 0x7fU /* bits of it */
+#define NOTICE_KNOWN     0x3fffU /* bits of it, */
+#define NOTICE_KNOWN_0_2 0x7fU	 /* and those that version 0.2 has */
 
 enum notice_field {
 	NOTICE_FIELD_CONCERNS = 1,  /* required */

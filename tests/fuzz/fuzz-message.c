@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One payload: HELLO, REPORT, FEEDBACK, PING, BYE and NOTICE, from an equal and from a newer peer. What is
- * accepted keeps to its limits, and is written again as the same bytes. The first byte is the type,
- * the second the peer's minor version. */
+/* One payload: HELLO, REPORT, FEEDBACK, PING, BYE and NOTICE, from an equal and from a newer peer.
+ * What is accepted keeps to its limits, and is written again as the same bytes. The first byte is
+ * the type, the second the peer's minor version. */
 #include "proto/message.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -129,6 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (message.type == MESSAGE_NOTICE) {
 		REQUIRE(minor >= 2);
+		REQUIRE(minor >= 3 || !(message.notice.concerns & ~NOTICE_KNOWN_0_2));
 		check_notice(&message.notice);
 		return 0;
 	}

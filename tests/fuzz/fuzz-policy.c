@@ -240,6 +240,21 @@ static void take_good_hello(struct input *input, struct guest *guest, unsigned i
 		   &(struct frame){MESSAGE_HELLO, bytes + FRAME_HEADER, (size_t)n - FRAME_HEADER});
 }
 
+/* The upper bits of the two utilizations are the requests, at times. */
+static void take_record(struct input *input, unsigned cpu, struct report_vcpu *ret)
+{
+	unsigned avg = take_u16(input), est = take_u16(input);
+
+	*ret = (struct report_vcpu){
+		.cpu = (uint16_t)cpu,
+		.util_avg = (uint16_t)(avg % 1025),
+		.util_est = (uint16_t)(est % 1025),
+		.freq_scale = 1024,
+		.uclamp_min = (uint16_t)(est & 1 ? (avg >> 10) * 16 : 0),
+		.uclamp_max = (uint16_t)(est & 2 ? (est >> 10) * 16 : 1024),
+	};
+}
+
 /* A report as the protocol wants it, which claims what it likes. */
 static void take_good_report(struct input *input, struct guest *guest, unsigned i)
 {
@@ -252,12 +267,7 @@ static void take_good_report(struct input *input, struct guest *guest, unsigned 
 
 	for (unsigned v = 0; v < 8; v++)
 		if (which >> v & 1)
-			vcpus[out.n_vcpus++] = (struct report_vcpu){
-				.cpu = (uint16_t)v,
-				.util_avg = (uint16_t)(take_u16(input) % 1025),
-				.util_est = (uint16_t)(take_u16(input) % 1025),
-				.freq_scale = 1024,
-			};
+			take_record(input, v, &vcpus[out.n_vcpus++]);
 	n = report_put(bytes, sizeof(bytes), &out, vcpus);
 	REQUIRE(n > 0);
 	take_frame(guest, i,

@@ -18,26 +18,34 @@ static int setup(_unused_ void **state)
 	return 0;
 }
 
-/* A report of up to 8 records, through the wire and back. */
-static unsigned report(uint16_t lease_msec, uint64_t now_usec, uint16_t n,
-		       const struct report_vcpu *records)
+/* A report, through the wire and back. */
+static unsigned send_records(uint16_t lease_msec, uint64_t now_usec, uint16_t n,
+			     const struct report_vcpu *records)
 {
 	struct message_report out = {.lease_msec = lease_msec, .n_vcpus = n};
-	struct report_vcpu full[8];
 	uint8_t bytes[512];
 	struct message message;
 	int size;
+
+	size = report_put(bytes, sizeof(bytes), &out, records);
+	assert_true(size > 0);
+	struct frame frame = {MESSAGE_REPORT, bytes + FRAME_HEADER, (size_t)size - FRAME_HEADER};
+	assert_int_equal(message_parse(&frame, PROTO_MINOR, &message), 0);
+	return demand_report(&guest, &message.report, LEASE_MAX, now_usec);
+}
+
+/* The same with up to 8 records of tasks that ask for nothing. */
+static unsigned report(uint16_t lease_msec, uint64_t now_usec, uint16_t n,
+		       const struct report_vcpu *records)
+{
+	struct report_vcpu full[8];
 
 	for (unsigned i = 0; i < n; i++) {
 		full[i] = records[i];
 		full[i].freq_scale = 1024;
 		full[i].uclamp_max = 1024;
 	}
-	size = report_put(bytes, sizeof(bytes), &out, full);
-	assert_true(size > 0);
-	struct frame frame = {MESSAGE_REPORT, bytes + FRAME_HEADER, (size_t)size - FRAME_HEADER};
-	assert_int_equal(message_parse(&frame, PROTO_MINOR, &message), 0);
-	return demand_report(&guest, &message.report, LEASE_MAX, now_usec);
+	return send_records(lease_msec, now_usec, n, full);
 }
 
 static unsigned report_one(uint16_t cpu, uint16_t util, uint64_t now_usec)
@@ -79,6 +87,62 @@ static void test_larger_of_the_two(_unused_ void **state)
 	report(600, T0 + 1, 3, records);
 	assert_int_equal(vcpus[2].run_delay_usec, 10);
 	assert_int_equal(vcpus[3].steal_usec, 14);
+}
+
+/* Utilization within what the tasks ask for: the minimum wins. */
+static void test_requests(_unused_ void **state)
+{
+	static const struct {
+		uint16_t avg, est, min, max, wanted;
+	} rows[] = {
+		{300, 200, 0, 1024, 300},   {300, 200, 299, 1024, 300},
+		{300, 200, 400, 1024, 400}, {300, 200, 400, 350, 400},
+		{300, 800, 0, 500, 500},    {800, 300, 0, 500, 500},
+		{300, 200, 0, 500, 300},    {300, 800, 500, 500, 500},
+		{900, 1000, 700, 600, 700}, {1024, 1024, 0, 0, 0},
+		{1024, 1024, 1, 0, 1},	    {0, 0, 1024, 0, 1024},
+		{0, 0, 0, 1024, 0},	    {0, 0, 0, 0, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct report_vcpu record = {.cpu = 2,
+						   .util_avg = rows[i].avg,
+						   .util_est = rows[i].est,
+						   .freq_scale = 1024,
+						   .uclamp_min = rows[i].min,
+						   .uclamp_max = rows[i].max};
+
+		send_records(600, T0, 1, &record);
+		EXPECT(vcpus[2].util1024 == rows[i].wanted, "row %zu: %u", i, vcpus[2].util1024);
+		EXPECT(vcpus[2].uclamp_min == rows[i].min && vcpus[2].uclamp_max == rows[i].max,
+		       "row %zu", i);
+		EXPECT(demand_any(&guest) == (rows[i].wanted > 0), "row %zu", i);
+		EXPECT((guest.lease_until_usec > 0) == (rows[i].wanted > 0), "row %zu", i);
+		assert_int_equal(vcpus[1].util1024, 0);
+	}
+}
+
+/* A request alone is a demand as any other: its lease runs out, a renewal brings it back, and it ends
+ * with the connection. */
+static void test_request_is_leased(_unused_ void **state)
+{
+	static const struct report_vcpu record = {
+		.cpu = 1, .freq_scale = 1024, .uclamp_min = 300, .uclamp_max = 1024};
+
+	send_records(600, T0, 1, &record);
+	assert_int_equal(vcpus[1].util1024, 300);
+	assert_true(demand_expire(&guest, T0 + 600000));
+	assert_int_equal(vcpus[1].util1024, 0);
+	report(600, T0 + USEC_PER_SEC, 0, NULL);
+	assert_int_equal(vcpus[1].util1024, 300);
+	demand_hold(&guest, 1, true);
+	report(600, T0 + USEC_PER_SEC, 0, NULL);
+	assert_int_equal(vcpus[1].util1024, 0);
+	demand_hold(&guest, 1, false);
+	demand_forget(&guest);
+	report(600, T0 + USEC_PER_SEC, 0, NULL);
+	assert_int_equal(vcpus[1].util1024, 0);
+	assert_int_equal(vcpus[1].uclamp_min, 0);
 }
 
 /* A guest that names CPUs which its domain doesn't have gets nothing for them. */
@@ -229,6 +293,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_init, setup),
 		cmocka_unit_test_setup(test_larger_of_the_two, setup),
+		cmocka_unit_test_setup(test_requests, setup),
+		cmocka_unit_test_setup(test_request_is_leased, setup),
 		cmocka_unit_test_setup(test_foreign_vcpus, setup),
 		cmocka_unit_test_setup(test_lease_from_arrival, setup),
 		cmocka_unit_test_setup(test_expiry, setup),

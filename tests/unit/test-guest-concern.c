@@ -37,14 +37,23 @@ static void test_decide(_unused_ void **state)
 		{{.lacks = COUNTERS_PROC_NO_SCHEDSTAT}, BIT(NOTICE_NO_SCHEDSTAT)},
 		{{.lacks = COUNTERS_PROC_SCHEDSTAT_VERSION}, BIT(NOTICE_NO_SCHEDSTAT)},
 		{{.lacks = COUNTERS_PROC_SCHEDSTAT_BROKEN}, BIT(NOTICE_NO_SCHEDSTAT)},
+		{{.bpf_lack = COUNTERS_BPF_FINE}, 0},
+		{{.bpf_lack = COUNTERS_BPF_NOT_BUILT}, BIT(NOTICE_EBPF_NOT_BUILT)},
+		{{.bpf_lack = COUNTERS_BPF_NO_BTF}, BIT(NOTICE_EBPF_NO_BTF)},
+		{{.bpf_lack = COUNTERS_BPF_NO_CAPABILITY}, BIT(NOTICE_EBPF_NO_CAPABILITY)},
+		{{.bpf_lack = COUNTERS_BPF_FORBIDDEN}, BIT(NOTICE_EBPF_FORBIDDEN)},
+		{{.bpf_lack = COUNTERS_BPF_NO_TRACEPOINT}, BIT(NOTICE_EBPF_NO_TRACEPOINT)},
+		{{.bpf_lack = COUNTERS_BPF_NO_MEMORY}, BIT(NOTICE_EBPF_NO_MEMORY)},
+		{{.bpf_lack = COUNTERS_BPF_REJECTED}, BIT(NOTICE_EBPF_REJECTED)},
 		{{.wants_cpufreq = true,
 		  .policies = 3,
 		  .theirs = 1,
 		  .never = 1,
 		  .virt = 1,
 		  .sched_ext = true,
-		  .lacks = 0xff},
-		 NOTICE_KNOWN & ~BIT(NOTICE_NO_CPUFREQ)},
+		  .lacks = 0xff,
+		  .bpf_lack = COUNTERS_BPF_NO_BTF},
+		 (NOTICE_KNOWN_0_2 & ~BIT(NOTICE_NO_CPUFREQ)) | BIT(NOTICE_EBPF_NO_BTF)},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -68,6 +77,12 @@ static void test_explain(_unused_ void **state)
 		concern_explain(NOTICE_NO_SCHEDSTAT, COUNTERS_PROC_SCHEDSTAT_VERSION), "version"));
 	assert_non_null(strstr(concern_explain(NOTICE_NO_SCHEDSTAT, COUNTERS_PROC_SCHEDSTAT_BROKEN),
 			       "can't be read"));
+	/* Each lack of eBPF its own. */
+	for (unsigned i = NOTICE_EBPF_NOT_BUILT; i <= NOTICE_EBPF_REJECTED; i++) {
+		assert_non_null(strstr(concern_explain(i, 0), "signal = proc"));
+		for (unsigned k = NOTICE_EBPF_NOT_BUILT; k < i; k++)
+			assert_string_not_equal(concern_explain(i, 0), concern_explain(k, 0));
+	}
 }
 
 static void test_sched_ext(_unused_ void **state)

@@ -267,9 +267,10 @@ static void test_concerns(void **state)
 	assert_true(status_has(f, "{\"name\":\"no_psi\","));
 	send_report(f, 0, 900, 60000);
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
-	send_notice(f, 1U << NOTICE_NO_PSI, "");
+	send_notice(f, 1U << NOTICE_NO_PSI | 1U << NOTICE_EBPF_NO_BTF, "");
 	assert_false(status_has(f, "sched_ext"));
 	assert_true(status_has(f, "{\"name\":\"no_psi\","));
+	assert_true(status_has(f, "{\"name\":\"ebpf_no_btf\",\"text\":\"the guest has no "));
 	close(TAKE_FD(f->guest));
 	settle(f);
 	assert_true(status_has(f, "\"concerns\":[]"));

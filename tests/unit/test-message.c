@@ -104,9 +104,10 @@ static void test_notice_fields(_unused_ void **state)
 	} rows[] = {
 		{"01 00 04 00 00 00 00 00", 0, 0},
 		{"01 00 04 00 7f 00 00 00", 0, 0},
+		{"01 00 04 00 ff 3f 00 00", 0, 0},
 		{"02 00 01 00 61 01 00 04 00 01 00 00 00", 0, 0},
 		{"01 00 04 00 01 00 00 00 02 00 00 00", 0, 0},
-		{"01 00 04 00 80 00 00 00", -EBADMSG, 0}, /* a bit that nobody has yet */
+		{"01 00 04 00 00 40 00 00", -EBADMSG, 0}, /* a bit that nobody has yet */
 		{"01 00 04 00 00 00 00 80", -EBADMSG, 0},
 		{"01 00 04 00 00 00 00 00 03 00 01 00 00", -EBADMSG, 0},
 		{"01 00 04 00 00 00 00 00 21 00 04 00 00 00 00 00", -EBADMSG, 0},
@@ -136,6 +137,23 @@ static void test_notice_fields(_unused_ void **state)
 		EXPECT(r < 0 || !(message.notice.concerns & ~NOTICE_KNOWN),
 		       "row %zu: a bit that isn't known was kept", i);
 		EXPECT(parse(1, &message) == -EBADMSG, "row %zu: version 0.1 has no NOTICE", i);
+	}
+}
+
+/* Each concern is an error of a version that hadn't it, so that nobody takes one for another. */
+static void test_notice_versions(_unused_ void **state)
+{
+	struct message_notice notice = {};
+	uint8_t buffer[NOTICE_FRAME_MAX];
+	struct message message;
+
+	for (unsigned bit = 0; NOTICE_KNOWN >> bit; bit++) {
+		notice.concerns = UINT32_C(1) << bit;
+		draft_frame(buffer, notice_put(buffer, sizeof(buffer), &notice));
+		EXPECT(parse(2, &message) == (bit <= NOTICE_NO_SCHEDSTAT ? 0 : -EBADMSG), "bit %u",
+		       bit);
+		EXPECT(parse(3, &message) == 0 && message.notice.concerns == notice.concerns,
+		       "bit %u", bit);
 	}
 }
 
@@ -175,7 +193,9 @@ static void test_names(_unused_ void **state)
 	assert_string_equal(hello_cpufreq_name(4), "unknown");
 	assert_string_equal(notice_concern_name(NOTICE_SCHED_EXT), "sched_ext");
 	assert_string_equal(notice_concern_name(NOTICE_NO_SCHEDSTAT), "no_schedstat");
-	assert_string_equal(notice_concern_name(7), "unknown");
+	assert_string_equal(notice_concern_name(NOTICE_EBPF_NOT_BUILT), "ebpf_not_built");
+	assert_string_equal(notice_concern_name(NOTICE_EBPF_REJECTED), "ebpf_rejected");
+	assert_string_equal(notice_concern_name(14), "unknown");
 }
 
 /* No payload of any type and length makes the parser read outside of it (ASan watches), or yields a
@@ -218,6 +238,7 @@ int main(void)
 		cmocka_unit_test(test_bye),
 		cmocka_unit_test(test_notice),
 		cmocka_unit_test(test_notice_fields),
+		cmocka_unit_test(test_notice_versions),
 		cmocka_unit_test(test_unknown_types),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_random_payloads),

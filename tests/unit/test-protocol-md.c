@@ -290,7 +290,7 @@ static void test_examples(_unused_ void **state)
 	assert_int_equal(of_type[MESSAGE_FEEDBACK], 1);
 	assert_int_equal(of_type[MESSAGE_PING], 1);
 	assert_int_equal(of_type[MESSAGE_BYE], 1);
-	assert_int_equal(of_type[MESSAGE_NOTICE], 1);
+	assert_int_equal(of_type[MESSAGE_NOTICE], 2);
 }
 
 static unsigned width_of(const char *type)
