@@ -202,12 +202,35 @@ static void test_way_down(_unused_ void **state)
 	}
 }
 
+/* By what a look costs: quick machines as often as the host writes, slow ones less often, and not
+ * for ever less. */
+static void test_intervals(_unused_ void **state)
+{
+	static const struct {
+		uint64_t cost_nsec, rise_usec, fall_usec;
+	} rows[] = {
+		{0, 4000, 20000},	 {60000, 4000, 20000},	    {1900000, 4000, 20000},
+		{2000000, 8000, 20000},	 {2500000, 8000, 40000},    {3400000, 12000, 40000},
+		{5000000, 16000, 80000}, {100000000, 16000, 80000}, {UINT64_MAX / 2, 16000, 80000},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		EXPECT(pelt_estimate_rise_usec(rows[i].cost_nsec) == rows[i].rise_usec,
+		       "row %u: %llu", i,
+		       (unsigned long long)pelt_estimate_rise_usec(rows[i].cost_nsec));
+		EXPECT(pelt_estimate_fall_usec(rows[i].cost_nsec) == rows[i].fall_usec,
+		       "row %u: %llu", i,
+		       (unsigned long long)pelt_estimate_fall_usec(rows[i].cost_nsec));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_classes),	   cmocka_unit_test(test_saturated),
-		cmocka_unit_test(test_passed_on),  cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_fall_times), cmocka_unit_test(test_way_down),
+		cmocka_unit_test(test_intervals), cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_saturated), cmocka_unit_test(test_passed_on),
+		cmocka_unit_test(test_counts),	  cmocka_unit_test(test_fall_times),
+		cmocka_unit_test(test_way_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
