@@ -25,7 +25,8 @@
 #define GAP_MAX	 (3600 * USEC_PER_SEC * NSEC_PER_USEC)
 /* By how much more than the sample was long the idle time may go ahead: it is booked by ticks and
  * read in another instant, but never so late. */
-#define LEAP_NSEC (10 * USEC_PER_SEC * NSEC_PER_USEC)
+#define LEAP_NSEC   (10 * USEC_PER_SEC * NSEC_PER_USEC)
+#define ACTIVE_PART 32
 /* 31/32: a sample's time is not read in the same instant as its counters. */
 #define SATURATED_1024 992U
 
@@ -175,11 +176,14 @@ static void estimate_cpu(const struct estimator *estimator, struct cpu_state *cp
 	 * would keep the guest from ever being idle. */
 	if (idled)
 		busy -= MIN(busy, sample->own_nsec);
-	cpu->is_active = cpu->blend.tenant == BLEND_TASK || busy > nsec / 32;
 	recent = MIN(blended.recent_nsec, busy);
 	advance(estimator, cpu, sample->scale1024, nsec - recent, busy - recent);
 	advance(estimator, cpu, sample->scale1024, recent, recent);
 	pelt_correct(&cpu->pelt, believable(cpu, &sample->blend, &blended), blended.age_nsec);
+	/* Not by the sample alone: an idle guest's timers fill a part of a short one, ten times a
+	 * second, and would have it looked at for ever. */
+	cpu->is_active = cpu->blend.tenant == BLEND_TASK ||
+			 (busy > nsec / ACTIVE_PART && cpu->pelt.util > PELT_ONE / ACTIVE_PART);
 	cpu->run_delay_nsec = sample->delay_nsec;
 	cpu->steal_nsec = sample->steal_nsec;
 }
