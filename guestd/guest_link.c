@@ -145,7 +145,7 @@ static int send_hello(struct guest *guest)
 		.signal = guest_signal(guest),
 		.cpufreq = guest_cpufreq_state(guest),
 	};
-	hello->invariant = guest->options.follows_cpufreq && hello->cpufreq == CPUFREQ_OURS;
+	hello->invariant = guest_cpufreq_is_followed(guest);
 	snprintf(hello->agent, sizeof(hello->agent), "vmfreq-guestd %s", PACKAGE_VERSION);
 	identity_read_cpus(guest->options.root_fd, &guest->cpus, hello);
 	guest->hello_cpus = guest->cpus;

@@ -13,6 +13,8 @@ static struct timespec cpu_time; /* the daemon's own, which stands still */
 static bool has_schedstat;
 static uint64_t fake_usec;
 static unsigned n_waits;
+static uint64_t shortest_usec;
+static uint64_t idle_usec = 20 * USEC_PER_SEC, busy_usec; /* what the counters say */
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
 {
@@ -25,12 +27,13 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
 	return 0;
 }
 
-/* Once the guest streams, only the tick sets itself a time. */
+/* Once the guest streams, only the tick sets itself a time, and a speed that has to wait. */
 int __wrap_sd_event_source_set_time_relative(sd_event_source *source, uint64_t usec)
 {
 	if (!faked)
 		return __real_sd_event_source_set_time_relative(source, usec);
 	n_waits++;
+	shortest_usec = MIN(shortest_usec, usec);
 	fake_usec += usec;
 	return __real_sd_event_source_set_time_relative(source, 0);
 }
@@ -57,24 +60,21 @@ static void send_ping(void)
 }
 
 /* Tasks of a millisecond each. */
-static void write_schedstat(uint64_t busy_usec)
+static void write_schedstat(uint64_t usec)
 {
 	char text[256];
 
 	snprintf(text, sizeof(text),
 		 "version 15\ntimestamp 1\ncpu0 0 0 0 0 0 0 %020llu 0 %012llu\n"
 		 "cpu1 0 0 0 0 0 0 %020llu 0 %012llu\n",
-		 (unsigned long long)busy_usec / 1000 * 1000000,
-		 (unsigned long long)busy_usec / 1000,
-		 (unsigned long long)busy_usec / 1000 * 1000000,
-		 (unsigned long long)busy_usec / 1000);
+		 (unsigned long long)usec / 1000 * 1000000, (unsigned long long)usec / 1000,
+		 (unsigned long long)usec / 1000 * 1000000, (unsigned long long)usec / 1000);
 	test_write(dir, "proc/schedstat", text);
 }
 
 /* For so long by the guest's clock, with CPUs of which a share is idle. How often it was woken. */
 static unsigned run(uint64_t usec, unsigned idle_percent)
 {
-	static uint64_t idle_usec = UINT64_C(20000000), busy_usec;
 	uint64_t end = fake_usec + usec, pinged = 0;
 	unsigned before = n_waits;
 
@@ -152,6 +152,34 @@ static void test_comes_to_rest(_unused_ void **state)
 	EXPECT(n <= 4 * 60 + 1, "%u in a minute", n);
 }
 
+/* Two FEEDBACKs at once, the second too soon to be written: it is written when its time has come,
+ * not when an idle guest is looked at again. */
+static void test_speed_in_time(_unused_ void **state)
+{
+	char text[32] = "";
+
+	write_config("[guest]\nidle_interval = 10s\ncpufreq_interval = 20ms\n");
+	start(true);
+	expect(MESSAGE_HELLO);
+	send_hello(PROTO_MAJOR);
+	expect(MESSAGE_REPORT);
+	fake_usec = now_usec();
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu_time);
+	faked = true;
+	run(50 * USEC_PER_SEC, 100);
+	send_feedback(100);
+	send_feedback(1024);
+	write_stat(2, idle_usec / 10000 + 1000); /* it idles on */
+	shortest_usec = UINT64_MAX;
+	for (unsigned i = 0; i < 100 && shortest_usec == UINT64_MAX; i++)
+		turn();
+	EXPECT(shortest_usec <= 20 * USEC_PER_MSEC, "%llu", (unsigned long long)shortest_usec);
+	for (unsigned i = 0; i < 3; i++)
+		turn();
+	assert_true(rootfs_read_line(root_fd, FOLDER "scaling_setspeed", text, sizeof(text)) > 0);
+	assert_string_equal(text, "3000000");
+}
+
 #define IDLE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, idle_teardown)
 
 int main(void)
@@ -161,6 +189,7 @@ int main(void)
 		IDLE_TEST(test_nearly_idle),
 		IDLE_TEST(test_nearly_idle_schedstat),
 		IDLE_TEST(test_comes_to_rest),
+		IDLE_TEST(test_speed_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
