@@ -4,6 +4,7 @@
 #include "tests/unit/test_guest.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "guestd/cpufreq.h"
 
@@ -235,6 +236,41 @@ static void test_dry_run(_unused_ void **state)
 	test_assert_file(dir, CPUFREQ_STATE, "policy0 powersave 0\n");
 }
 
+/* The daemon itself is killed while the speed is its own: --restore, which the unit runs then, and
+ * the next start each give back what was there. */
+static void test_killed(_unused_ void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned left = 9;
+		pid_t pid;
+		int status;
+
+		test_write(dir, FOLDER "scaling_governor", "ondemand");
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			start_streaming(true);
+			send_feedback(700);
+			expect_speed("1800000");
+			raise(SIGKILL);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		test_assert_file(dir, FOLDER "scaling_governor", "userspace");
+		if (i == 0) {
+			assert_int_equal(cpufreq_recover(root_fd, &left), 1);
+			assert_int_equal(left, 0);
+		} else {
+			start_streaming(true);
+			test_assert_file(dir, FOLDER "scaling_governor", "userspace");
+			guest_free(guest);
+			guest = NULL;
+		}
+		test_assert_file(dir, FOLDER "scaling_governor", "ondemand");
+		assert_int_equal(faccessat(root_fd, CPUFREQ_STATE, F_OK, 0), -1);
+	}
+}
+
 /* An earlier run was killed: what it found is what this one gives back. */
 static void test_after_a_kill(_unused_ void **state)
 {
@@ -261,6 +297,7 @@ int main(void)
 		GUEST_TEST(test_theirs_unasked),
 		GUEST_TEST(test_informs_rarely),
 		GUEST_TEST(test_dry_run),
+		GUEST_TEST(test_killed),
 		GUEST_TEST(test_after_a_kill),
 	};
 
