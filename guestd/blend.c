@@ -12,6 +12,7 @@
 /* The same where we had seen the last task leave: something is wrong with what we know. */
 #define DISBELIEF_NSEC (4 * COUNTERS_TICK_NSEC)
 #define SHORT_NSEC     (32 * MSEC)
+#define LONG_NSEC      (100 * MSEC)
 #define IOWAIT_NSEC    (250 * MSEC)
 
 /* A task leaves that we had seen come and stay. The samples in between were all its own; what is
@@ -148,6 +149,18 @@ static uint64_t slack(struct blend *blend, const struct blend_sample *sample)
 							     : COUNTERS_TICK_NSEC;
 }
 
+/* An idle guest's rare samples: what didn't idle, less the unit, was busy. To be right on average
+ * would be to find a whole unit at once now and then, which looks like a task that has come. */
+static void blend_stat_long(struct blend *blend, const struct blend_sample *sample, uint64_t bound,
+			    struct blended *ret)
+{
+	uint64_t idle = sample->idle_nsec + bound;
+
+	*ret = (struct blended){.busy_nsec = sample->nsec - MIN(idle, sample->nsec)};
+	*blend = (struct blend){.phase_nsec = bound / 2,
+				.iowait_until_nsec = blend->iowait_until_nsec};
+}
+
 static void blend_stat_alone(struct blend *blend, const struct blend_sample *sample,
 			     uint32_t likely1024, struct blended *ret)
 {
@@ -155,6 +168,10 @@ static void blend_stat_alone(struct blend *blend, const struct blend_sample *sam
 	uint64_t idle =
 		sample->nsec * (CAPACITY_SCALE - MIN(likely1024, CAPACITY_SCALE)) / CAPACITY_SCALE;
 
+	if (sample->nsec > LONG_NSEC) {
+		blend_stat_long(blend, sample, bound, ret);
+		return;
+	}
 	phase += idle;
 	if (phase < sample->idle_nsec) {
 		idle += sample->idle_nsec - phase;

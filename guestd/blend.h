@@ -21,7 +21,8 @@
  *
  * Without: the CPU is as busy as on average, and the sum of these guesses may leave the printed
  * idle time neither behind nor ahead by more than its unit. So an error can't add up, and a hog
- * shows within 10 ms. */
+ * shows within 10 ms. Over long samples the same lower bound as above takes the place of the guess.
+ */
 #pragma once
 
 #include <stdbool.h>

@@ -132,8 +132,8 @@ static int read_limits(int root_fd, unsigned id, struct governor_policy *ret)
 	return 0;
 }
 
-/* What the virt-cpufreq driver is told to set it passes on to the VMM as the guest's wish. Told what
- * the host delivers, it would wish for just that, and for less and less. */
+/* What the virt-cpufreq driver is told to set it passes on to the VMM as the guest's wish. Told
+ * what the host delivers, it would wish for just that, and for less and less. */
 static bool is_virt(int root_fd, unsigned id)
 {
 	char name[64];
@@ -199,6 +199,9 @@ static int scan_policy(struct cpufreq *cpufreq, unsigned id)
 		if (is_virt(cpufreq->root_fd, id))
 			policy->hold = CPUFREQ_HOLD_VIRT;
 	}
+	/* A governor that starts anew takes the speed that it finds, not the one that was set. */
+	if (policy->offline)
+		policy->state = (struct governor_state){};
 	policy->can = can;
 	policy->seen = true;
 	policy->offline = false;
@@ -409,11 +412,31 @@ int cpufreq_take(struct cpufreq *cpufreq, int *ret_error)
 	return error < 0 ? write_state(cpufreq) : 0;
 }
 
-void cpufreq_refresh(struct cpufreq *cpufreq, unsigned i)
+/* Somebody else has set another governor. */
+static int lose(struct cpufreq *cpufreq, struct cpufreq_policy *policy)
+{
+	policy->hold = CPUFREQ_HOLD_THEIRS;
+	write_state(cpufreq);
+	return -ECANCELED;
+}
+
+int cpufreq_refresh(struct cpufreq *cpufreq, unsigned i)
 {
 	struct cpufreq_policy *policy = &cpufreq->policy[i];
 
 	read_limits(cpufreq->root_fd, policy->id, &policy->can);
+	if (policy->hold == CPUFREQ_HOLD_OURS &&
+	    governor_is_ours(cpufreq->root_fd, policy->id) == 0)
+		return lose(cpufreq, policy);
+	return 0;
+}
+
+void cpufreq_look(struct cpufreq *cpufreq, unsigned i)
+{
+	struct cpufreq_policy *policy = &cpufreq->policy[i];
+
+	if (read_khz(cpufreq->root_fd, policy->id, "scaling_cur_freq", &policy->cur_khz) < 0)
+		policy->cur_khz = 0;
 }
 
 /* Puts one policy back as it was, if it is still as we left it: 1, or 0 if it isn't or has gone. */
@@ -437,11 +460,8 @@ int cpufreq_set(struct cpufreq *cpufreq, unsigned i, uint32_t khz)
 	struct cpufreq_policy *policy = &cpufreq->policy[i];
 	int r = governor_is_ours(cpufreq->root_fd, policy->id);
 
-	if (r == 0) {
-		policy->hold = CPUFREQ_HOLD_THEIRS;
-		write_state(cpufreq);
-		return -ECANCELED;
-	}
+	if (r == 0)
+		return lose(cpufreq, policy);
 	if (r > 0)
 		r = write_khz(cpufreq->root_fd, policy->id, khz);
 	switch (fault_of(r)) {

@@ -31,6 +31,7 @@ struct cpufreq_policy {
 			 return */
 	char prior_governor[CPUFREQ_NAME_MAX + 1];
 	uint32_t prior_khz; /* where that governor is userspace, else 0 */
+	uint32_t cur_khz;   /* what cpufreq_look() saw last; 0: not known */
 	struct governor_policy can;
 	struct governor_state state;
 	uint64_t retry_usec; /* the caller's: not before */
@@ -58,8 +59,12 @@ struct cpufreq_policy *cpufreq_policy(struct cpufreq *cpufreq, unsigned i);
  * refused (it is NEVER, or still FREE if it may work later), or 0. */
 int cpufreq_take(struct cpufreq *cpufreq, int *ret_error);
 
-/* Reads scaling_min_freq and scaling_max_freq again. */
-void cpufreq_refresh(struct cpufreq *cpufreq, unsigned i);
+/* Reads scaling_min_freq and scaling_max_freq again, and whose the governor of a policy that is
+ * OURS is: -ECANCELED as cpufreq_set(), else 0. */
+int cpufreq_refresh(struct cpufreq *cpufreq, unsigned i);
+
+/* Reads scaling_cur_freq to cur_khz: whoever sets the speed, and whatever the kernel made of it. */
+void cpufreq_look(struct cpufreq *cpufreq, unsigned i);
 
 /* Sets the speed of a policy that is OURS. -ECANCELED: its governor is no longer ours, the policy
  * is THEIRS from now on. Otherwise the errno of the write; after one that never works (fault_of())

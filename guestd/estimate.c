@@ -6,7 +6,12 @@
  *
  * Stolen time is neither busy nor idle: it is cut out of time, as the kernel's PELT clock does
  * (update_rq_clock_task()), so a task that always wants the CPU reads 1024 however much is stolen.
- */
+ *
+ * Time is CLOCK_MONOTONIC. In suspend it stands still, and so do the counters, for the kernel takes
+ * them from that clock and from ticks: the samples before and after are neighbours, tasks go on as
+ * they were, and CLOCK_BOOTTIME would only make a gap of it. A guest that is paused, saved or
+ * restored finds the same, or its clock has gone on (a TSC that nobody stopped): then the gap says
+ * that the two samples are strangers. What is booked later of the time before it doesn't count. */
 #include "guestd/estimate.h"
 
 #include <stdlib.h>
@@ -18,6 +23,10 @@
 
 #define SEGMENTS 32U
 #define GAP_MAX	 (3600 * USEC_PER_SEC * NSEC_PER_USEC)
+/* By how much more than the sample was long the idle time may go ahead: it is booked by ticks and
+ * read in another instant, but never so late. */
+#define LEAP_NSEC   (10 * USEC_PER_SEC * NSEC_PER_USEC)
+#define ACTIVE_PART 32
 /* 31/32: a sample's time is not read in the same instant as its counters. */
 #define SATURATED_1024 992U
 
@@ -33,7 +42,8 @@ struct cpu_state {
 	struct cpu_counters last;
 	struct blend blend;
 	struct pelt pelt;
-	uint64_t stolen_nsec;		     /* reported by the kernel and not yet taken off */
+	uint64_t open_nsec;   /* before the sample: what isn't booked yet ran in it */
+	uint64_t stolen_nsec; /* reported by the kernel and not yet taken off */
 	uint64_t run_delay_nsec, steal_nsec; /* of the last sample */
 	unsigned n_segments, newest;
 	struct segment segment[SEGMENTS];
@@ -136,6 +146,20 @@ static void advance(const struct estimator *estimator, struct cpu_state *cpu, ui
 	remember(cpu, estimator->window_nsec, nsec, busy_nsec);
 }
 
+/* What ran before the last booking was booked then, or when the CPU idled; so what is booked now
+ * has run since. A counter that has more has leapt (the guest was stopped meanwhile). */
+static int64_t believable(struct cpu_state *cpu, const struct blend_sample *sample,
+			  const struct blended *blended)
+{
+	uint64_t open = cpu->open_nsec + sample->nsec, age = blended->age_nsec;
+	int64_t most = (int64_t)MIN(open - MIN(open, age), INT64_MAX);
+
+	cpu->open_nsec = open;
+	if (sample->run_nsec > 0 || sample->idle_nsec > 0)
+		cpu->open_nsec = MIN(open, sample->nsec + COUNTERS_TICK_NSEC);
+	return MIN(blended->past_nsec, most);
+}
+
 static void estimate_cpu(const struct estimator *estimator, struct cpu_state *cpu,
 			 const struct sample *sample)
 {
@@ -152,16 +176,20 @@ static void estimate_cpu(const struct estimator *estimator, struct cpu_state *cp
 	 * would keep the guest from ever being idle. */
 	if (idled)
 		busy -= MIN(busy, sample->own_nsec);
-	cpu->is_active = cpu->blend.tenant == BLEND_TASK || busy > nsec / 32;
 	recent = MIN(blended.recent_nsec, busy);
 	advance(estimator, cpu, sample->scale1024, nsec - recent, busy - recent);
 	advance(estimator, cpu, sample->scale1024, recent, recent);
-	pelt_correct(&cpu->pelt, blended.past_nsec, blended.age_nsec);
+	pelt_correct(&cpu->pelt, believable(cpu, &sample->blend, &blended), blended.age_nsec);
+	/* Not by the sample alone: an idle guest's timers fill a part of a short one, ten times a
+	 * second, and would have it looked at for ever. */
+	cpu->is_active = cpu->blend.tenant == BLEND_TASK ||
+			 (busy > nsec / ACTIVE_PART && cpu->pelt.util > PELT_ONE / ACTIVE_PART);
 	cpu->run_delay_nsec = sample->delay_nsec;
 	cpu->steal_nsec = sample->steal_nsec;
 }
 
-/* -ESTALE if the two sets can't belong together: the CPU left and came back in between. */
+/* -ESTALE if the two sets can't belong together: the CPU left and came back in between, or the
+ * guest was stopped and its idle time wasn't. */
 static int compare(const struct cpu_counters *old, const struct cpu_counters *new, bool has_sched,
 		   struct sample *sample)
 {
@@ -173,6 +201,8 @@ static int compare(const struct cpu_counters *old, const struct cpu_counters *ne
 		return -ESTALE;
 	sample->blend.iowait_moved = new->iowait_ticks != old->iowait_ticks;
 	sample->blend.idle_nsec = (new->idle_ticks - old->idle_ticks + iowait) * COUNTERS_TICK_NSEC;
+	if (sample->blend.idle_nsec > sample->blend.nsec + LEAP_NSEC)
+		return -ESTALE;
 	sample->steal_nsec = (new->steal_ticks - old->steal_ticks) * COUNTERS_TICK_NSEC;
 	sample->blend.has_sched = has_sched;
 	if (has_sched) {
@@ -187,7 +217,7 @@ static int compare(const struct cpu_counters *old, const struct cpu_counters *ne
 static void rebase(struct cpu_state *cpu)
 {
 	cpu->blend = (struct blend){};
-	cpu->pelt.behind_nsec = cpu->stolen_nsec = 0;
+	cpu->pelt.behind_nsec = cpu->stolen_nsec = cpu->open_nsec = 0;
 	cpu->run_delay_nsec = cpu->steal_nsec = 0;
 	cpu->n_segments = 0;
 	cpu->is_active = false;
@@ -219,6 +249,9 @@ static void update_cpu(struct estimator *estimator, unsigned i, const struct cou
 		rebase(cpu);
 	else
 		estimate_cpu(estimator, cpu, &sample);
+	/* What has run since before we came is as good as what we saw. */
+	if (!cpu->present)
+		cpu->open_nsec = UINT64_MAX / 2;
 	cpu->present = true;
 	cpu->last = counters->cpu[i];
 	if (cpu->is_active)

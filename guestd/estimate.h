@@ -44,7 +44,7 @@ void estimator_update(struct estimator *estimator, const struct counters *counte
 /* A CPU that is not there has ESTIMATE_UNKNOWN. */
 void estimator_get(const struct estimator *estimator, unsigned cpu, struct estimate *ret);
 
-/* Whether some CPU was busy for a 32nd of the last sample or more, or a task was seen to get one
- * and not yet to leave it: that may be over in a microsecond or last for ever, and the next sample
- * tells, so it should come soon. */
+/* Whether some CPU was busy for more than a 32nd of the last sample and is so on average, too, or a
+ * task was seen to get one and not yet to leave it: that may be over in a microsecond or last for
+ * ever, and the next sample tells, so it should come soon. */
 bool estimator_is_active(const struct estimator *estimator);

@@ -43,7 +43,8 @@ void governor_check(struct governor *governor, uint64_t now_usec)
 }
 
 /* The largest step of at most khz, between the limits; without a table, khz between them. What is
- * delivered was rounded down to 1/1024: a step that is above it by no more is the one that was meant. */
+ * delivered was rounded down to 1/1024: a step that is above it by no more is the one that was
+ * meant. */
 static uint32_t nearest_step(const struct governor_policy *policy, uint32_t khz)
 {
 	uint32_t rounding = policy->top_khz / CAPACITY_SCALE;
@@ -73,17 +74,37 @@ uint32_t governor_target(const struct governor *governor, const struct governor_
 			    (uint32_t)((uint64_t)policy->top_khz * delivered / CAPACITY_SCALE));
 }
 
+uint64_t governor_interval_usec(uint64_t asked_usec, bool follows)
+{
+	return follows ? asked_usec : MAX(asked_usec, GOVERNOR_INFORM_USEC);
+}
+
+uint64_t governor_wait_usec(const struct governor *governor, const struct governor_policy *policy,
+			    const struct governor_state *state, uint64_t interval_usec,
+			    uint64_t now_usec)
+{
+	uint64_t since_usec = now_usec - state->written_usec;
+
+	if (governor_target(governor, policy) == state->written_khz)
+		return UINT64_MAX;
+	return state->written_khz ? interval_usec - MIN(since_usec, interval_usec) : 0;
+}
+
+uint16_t governor_scale1024(const struct governor_policy *policy, uint32_t khz)
+{
+	if (khz == 0 || policy->top_khz == 0)
+		return CAPACITY_SCALE;
+	return (uint16_t)CLAMP((uint64_t)khz * CAPACITY_SCALE / policy->top_khz, 1U,
+			       CAPACITY_SCALE);
+}
+
 bool governor_decide(const struct governor *governor, const struct governor_policy *policy,
 		     const struct governor_state *state, uint64_t interval_usec, uint64_t now_usec,
 		     uint32_t *ret_khz)
 {
-	uint32_t khz = governor_target(governor, policy);
-
-	if (khz == state->written_khz)
+	if (governor_wait_usec(governor, policy, state, interval_usec, now_usec) > 0)
 		return false;
-	if (state->written_khz && now_usec - state->written_usec < interval_usec)
-		return false;
-	*ret_khz = khz;
+	*ret_khz = governor_target(governor, policy);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include "proto/message.h"
 
 #define GOVERNOR_SILENCE_USEC UINT64_C(15000000) /* the host sends a PING every 5 s at least */
+#define GOVERNOR_INFORM_USEC  UINT64_C(1000000)
 #define GOVERNOR_STEPS_MAX    64U
 
 /* What a policy can do. Frequencies in kHz. */
@@ -51,6 +52,21 @@ void governor_check(struct governor *governor, uint64_t now_usec);
  * step that doesn't overstate it, within the policy's limits; the lowest allowed one if all do. The
  * maximum while the host said nothing of any of its CPUs. */
 uint32_t governor_target(const struct governor *governor, const struct governor_policy *policy);
+
+/* The least time between two writes to a policy. Where the kernel's load tracking doesn't follow
+ * them they only inform whoever looks, and each may cost an exit to the VMM: GOVERNOR_INFORM_USEC
+ * then, if not more was asked for. */
+uint64_t governor_interval_usec(uint64_t asked_usec, bool follows);
+
+/* How long a policy whose step has changed has to wait for its write: 0 if it need not, UINT64_MAX
+ * if there is nothing to write. */
+uint64_t governor_wait_usec(const struct governor *governor, const struct governor_policy *policy,
+			    const struct governor_state *state, uint64_t interval_usec,
+			    uint64_t now_usec);
+
+/* The scale that a kernel whose load tracking follows cpufreq applies at khz, 1..1024: cur / max of
+ * arch_set_freq_scale(). khz 0: not known, 1024. */
+uint16_t governor_scale1024(const struct governor_policy *policy, uint32_t khz);
 
 /* Whether to write *ret_khz at now_usec: the step has changed, and the last write is interval_usec
  * ago. Say governor_wrote() if it was written. */

@@ -144,7 +144,7 @@ static void schedule(struct guest *guest, uint64_t now_usec)
 	uint64_t usec = next_usec(guest, now_usec);
 
 	sd_event_source_set_time_relative(guest->tick_source, usec);
-	/* An idle guest's timers may wait for one another. */
+	/* An idle guest's timers may wait for one another: it is late then, never early. */
 	sd_event_source_set_time_accuracy(guest->tick_source,
 					  usec >= guest->config.idle_interval_usec ? usec / 5
 										   : usec / 20 + 1);

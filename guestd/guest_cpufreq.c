@@ -26,16 +26,37 @@ enum hello_cpufreq guest_cpufreq_state(const struct guest *guest)
 									 : CPUFREQ_FOREIGN;
 }
 
-/* The scale that the guest kernel applies to the load of a policy's CPUs, where it applies one. */
-static void set_scale(struct guest *guest, const struct cpufreq_policy *policy)
+bool guest_cpufreq_is_followed(const struct guest *guest)
 {
-	uint64_t scale = CAPACITY_SCALE;
+	return guest->options.follows_cpufreq && guest->cpufreq &&
+	       cpufreq_count(guest->cpufreq) > 0;
+}
 
-	if (guest->options.follows_cpufreq && policy->hold == CPUFREQ_HOLD_OURS &&
-	    policy->state.written_khz && policy->can.top_khz)
-		scale = (uint64_t)policy->state.written_khz * CAPACITY_SCALE / policy->can.top_khz;
+/* The scale that the guest kernel applies to the load of a policy's CPUs, where it applies one:
+ * that of the speed that it runs at, whoever has set it. The kernel may have made another of ours.
+ */
+static void set_scale(struct guest *guest, unsigned i)
+{
+	const struct cpufreq_policy *policy = cpufreq_policy(guest->cpufreq, i);
+	uint32_t khz = 0;
+
+	if (guest->options.follows_cpufreq) {
+		cpufreq_look(guest->cpufreq, i);
+		khz = policy->cur_khz;
+		if (khz == 0 && policy->hold == CPUFREQ_HOLD_OURS)
+			khz = policy->state.written_khz;
+	}
 	CPUMASK_FOREACH(cpu, &policy->can.cpus)
-		guest->scale1024[cpu] = (uint16_t)CLAMP(scale, 1U, CAPACITY_SCALE);
+		guest->scale1024[cpu] = governor_scale1024(&policy->can, khz);
+}
+
+/* A CPU that no policy has any more isn't scaled. */
+static void set_scales(struct guest *guest)
+{
+	for (unsigned i = 0; i < CPUMASK_CPUS; i++)
+		guest->scale1024[i] = CAPACITY_SCALE;
+	for (unsigned i = 0; i < cpufreq_count(guest->cpufreq); i++)
+		set_scale(guest, i);
 }
 
 static void log_taken(const struct guest *guest, int error)
@@ -86,8 +107,7 @@ static void take(struct guest *guest, bool say)
 			log_taken(guest, error);
 		guest->take_error = MIN(r, 0);
 	}
-	for (unsigned i = 0; i < cpufreq_count(guest->cpufreq); i++)
-		set_scale(guest, cpufreq_policy(guest->cpufreq, i));
+	set_scales(guest);
 }
 
 void guest_log_restored(unsigned restored, unsigned left)
@@ -118,6 +138,8 @@ static void recover(struct guest *guest)
 	}
 }
 
+static int on_speed(sd_event_source *source, uint64_t usec, void *userdata);
+
 int guest_cpufreq_init(struct guest *guest)
 {
 	int r;
@@ -125,11 +147,14 @@ int guest_cpufreq_init(struct guest *guest)
 	if (!guest->options.dry_run)
 		recover(guest);
 	r = cpufreq_open(guest->options.root_fd, &guest->cpufreq);
+	if (r >= 0)
+		r = sd_event_add_time_relative(guest->event, &guest->speed_source, CLOCK_MONOTONIC,
+					       0, 0, on_speed, guest);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(guest->speed_source, SD_EVENT_OFF);
 	if (r < 0)
 		return r;
-	for (unsigned i = 0; i < CPUMASK_CPUS; i++)
-		guest->scale1024[i] = CAPACITY_SCALE;
-	guest->taken_usec = guest_now_usec();
+	guest->taken_usec = guest->refreshed_usec = guest_now_usec();
 	take(guest, true);
 	guest_cpufreq_govern(guest, guest_now_usec());
 	return 0;
@@ -139,6 +164,7 @@ void guest_cpufreq_done(struct guest *guest)
 {
 	int r;
 
+	guest->speed_source = sd_event_source_unref(guest->speed_source);
 	if (!guest->cpufreq)
 		return;
 	r = guest->options.dry_run ? 0 : cpufreq_restore(guest->cpufreq);
@@ -192,16 +218,31 @@ static void log_set(struct cpufreq_policy *policy, int error)
 	}
 }
 
+static bool is_governed(const struct cpufreq_policy *policy, uint64_t now_usec)
+{
+	return policy->hold == CPUFREQ_HOLD_OURS && policy->seen && now_usec >= policy->retry_usec;
+}
+
+static uint64_t interval_usec(const struct guest *guest)
+{
+	return governor_interval_usec(guest->config.cpufreq_interval_usec,
+				      guest->options.follows_cpufreq);
+}
+
 static void govern_policy(struct guest *guest, unsigned i, uint64_t now_usec)
 {
 	struct cpufreq_policy *policy = cpufreq_policy(guest->cpufreq, i);
 	uint32_t khz;
 	int r;
 
-	if (policy->hold != CPUFREQ_HOLD_OURS || !policy->seen || now_usec < policy->retry_usec ||
-	    !governor_decide(&guest->governor, &policy->can, &policy->state,
-			     guest->config.cpufreq_interval_usec, now_usec, &khz))
+	if (!is_governed(policy, now_usec) ||
+	    !governor_decide(&guest->governor, &policy->can, &policy->state, interval_usec(guest),
+			     now_usec, &khz)) {
+		/* Others may change theirs at any time. */
+		if (policy->hold != CPUFREQ_HOLD_OURS && guest->options.follows_cpufreq)
+			set_scale(guest, i);
 		return;
+	}
 	r = cpufreq_set(guest->cpufreq, i, khz);
 	log_set(policy, MIN(r, 0));
 	if (r < 0) {
@@ -210,7 +251,52 @@ static void govern_policy(struct guest *guest, unsigned i, uint64_t now_usec)
 		governor_wrote(&policy->state, khz, now_usec);
 		log_debug("cpufreq: policy%u set to %" PRIu32 " kHz", policy->id, khz);
 	}
-	set_scale(guest, policy);
+	set_scale(guest, i);
+}
+
+/* A speed that came too soon after the last is written when its time has come: the next tick may be
+ * seconds away. */
+static void await_speed(struct guest *guest, uint64_t now_usec)
+{
+	uint64_t usec = UINT64_MAX;
+
+	for (unsigned i = 0; i < cpufreq_count(guest->cpufreq); i++) {
+		const struct cpufreq_policy *policy = cpufreq_policy(guest->cpufreq, i);
+
+		if (is_governed(policy, now_usec))
+			usec = MIN(usec, governor_wait_usec(&guest->governor, &policy->can,
+							    &policy->state, interval_usec(guest),
+							    now_usec));
+	}
+	if (usec != UINT64_MAX) {
+		sd_event_source_set_time_relative(guest->speed_source, usec);
+		sd_event_source_set_time_accuracy(guest->speed_source, usec / 5 + 1);
+	}
+	sd_event_source_set_enabled(guest->speed_source,
+				    usec == UINT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+static int on_speed(_unused_ sd_event_source *source, _unused_ uint64_t usec, void *userdata)
+{
+	guest_cpufreq_govern(userdata, guest_now_usec());
+	return 0;
+}
+
+/* The limits may change at any time, and whose the governor is. */
+static void refresh(struct guest *guest, uint64_t now_usec)
+{
+	if (now_usec - guest->refreshed_usec < REFRESH_USEC)
+		return;
+	guest->refreshed_usec = now_usec;
+	for (unsigned i = 0; i < cpufreq_count(guest->cpufreq); i++) {
+		struct cpufreq_policy *policy = cpufreq_policy(guest->cpufreq, i);
+
+		if (policy->hold != CPUFREQ_HOLD_OURS || !policy->seen)
+			continue;
+		if (cpufreq_refresh(guest->cpufreq, i) == -ECANCELED)
+			log_set(policy, -ECANCELED);
+		set_scale(guest, i);
+	}
 }
 
 /* Whose the policies are: to the bus, when that is news. */
@@ -236,8 +322,10 @@ void guest_cpufreq_govern(struct guest *guest, uint64_t now_usec)
 		if (cpufreq_count_held(guest->cpufreq, CPUFREQ_HOLD_FREE) > 0)
 			take(guest, false);
 	}
+	refresh(guest, now_usec);
 	for (unsigned i = 0; i < cpufreq_count(guest->cpufreq); i++)
 		govern_policy(guest, i, now_usec);
+	await_speed(guest, now_usec);
 	tell_holds(guest);
 }
 
@@ -245,10 +333,5 @@ void guest_cpufreq_feed(struct guest *guest, const struct message_feedback *feed
 			uint64_t now_usec)
 {
 	governor_feed(&guest->governor, feedback, now_usec);
-	if (now_usec - guest->refreshed_usec >= REFRESH_USEC) {
-		guest->refreshed_usec = now_usec;
-		for (unsigned i = 0; i < cpufreq_count(guest->cpufreq); i++)
-			cpufreq_refresh(guest->cpufreq, i);
-	}
 	guest_cpufreq_govern(guest, now_usec);
 }

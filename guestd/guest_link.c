@@ -48,8 +48,9 @@ static void log_streaming(struct guest *guest)
 {
 	char text[sizeof(guest->link_text)];
 
-	snprintf(text, sizeof(text), "streaming to CID %u port %u (%s), signal proc, cpufreq %s",
+	snprintf(text, sizeof(text), "streaming to CID %u port %u (%s), signal %s, cpufreq %s",
 		 (unsigned)guest->config.cid, (unsigned)guest->config.port, guest->dialog->agent,
+		 hello_signal_name(guest_signal(guest)),
 		 hello_cpufreq_name(guest_cpufreq_state(guest)));
 	if (take_link(guest, LINK_GOOD, text))
 		log_event_limited(&guest->link_limit, guest_now_usec(), LOG_INFO,
@@ -145,7 +146,7 @@ static int send_hello(struct guest *guest)
 		.signal = guest_signal(guest),
 		.cpufreq = guest_cpufreq_state(guest),
 	};
-	hello->invariant = guest->options.follows_cpufreq && hello->cpufreq == CPUFREQ_OURS;
+	hello->invariant = guest_cpufreq_is_followed(guest);
 	snprintf(hello->agent, sizeof(hello->agent), "vmfreq-guestd %s", PACKAGE_VERSION);
 	identity_read_cpus(guest->options.root_fd, &guest->cpus, hello);
 	guest->hello_cpus = guest->cpus;

@@ -77,8 +77,9 @@ struct guest {
 	unsigned held[CPUFREQ_HOLDS]; /* policies, as the bus was told */
 	enum hello_cpufreq state;     /* likewise */
 	struct governor governor;
-	uint64_t refreshed_usec; /* the policies' limits */
-	uint64_t taken_usec;	 /* the last try to take what is free */
+	uint64_t refreshed_usec;       /* the policies' limits */
+	sd_event_source *speed_source; /* a speed that has to wait */
+	uint64_t taken_usec;	       /* the last try to take what is free */
 	uint16_t scale1024[CPUMASK_CPUS];
 	int take_error; /* as the log has it */
 };
@@ -153,3 +154,6 @@ void guest_cpufreq_feed(struct guest *guest, const struct message_feedback *feed
 			uint64_t now_usec);
 
 enum hello_cpufreq guest_cpufreq_state(const struct guest *guest);
+
+/* Whether the kernel's load tracking follows a cpufreq that is there, whoever sets it. */
+bool guest_cpufreq_is_followed(const struct guest *guest);

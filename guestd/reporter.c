@@ -12,7 +12,7 @@ struct vcpu {
 	uint16_t value; /* the demand, or 0 while it is idle */
 	uint16_t sent;	/* the value of the last record */
 	bool sent_saturated;
-	uint16_t sent_avg;
+	uint16_t sent_avg, sent_scale;
 	struct estimate now;
 	uint16_t freq_scale;
 	uint64_t run_delay_usec, steal_usec; /* since the last record */
@@ -140,7 +140,8 @@ static bool vcpu_is_worth_it(const struct reporter *reporter, const struct vcpu 
 	if (vcpu_is_due(reporter, vcpu))
 		return true;
 	return vcpu->reported &&
-	       (abs(vcpu->value - vcpu->sent) >= least || abs(avg - vcpu->sent_avg) >= least);
+	       (abs(vcpu->value - vcpu->sent) >= least || abs(avg - vcpu->sent_avg) >= least ||
+		(vcpu->value > 0 && abs(vcpu->freq_scale - vcpu->sent_scale) >= least));
 }
 
 uint16_t reporter_sent(const struct reporter *reporter, unsigned cpu)
@@ -192,6 +193,7 @@ static void take_record(struct vcpu *vcpu, unsigned cpu, struct report_vcpu *ret
 	};
 	vcpu->sent = vcpu->value;
 	vcpu->sent_avg = ret->util_avg;
+	vcpu->sent_scale = ret->freq_scale;
 	vcpu->sent_saturated = ret->flags & VCPU_SATURATED;
 	vcpu->run_delay_usec = vcpu->steal_usec = 0;
 	vcpu->reported = vcpu->present;

@@ -49,6 +49,24 @@ for name in guestd hostd; do
 		"$daemon" --root="$root" --config="$scratch/good.conf"
 done
 
+# --restore gives back what a killed guestd has written down, and says so; a second finds nothing to do.
+policy=$root/sys/devices/system/cpu/cpufreq/policy0
+mkdir -p "$policy" "$root/run/vmfreq-guestd"
+echo userspace > "$policy/scaling_governor"
+echo 'policy0 schedutil 0' > "$root/run/vmfreq-guestd/cpufreq"
+expect 0 '1 policies put back, 0 left' "$builddir/vmfreq-guestd" --restore --root="$root"
+if [ "$(cat "$policy/scaling_governor")" != schedutil ] || [ -e "$root/run/vmfreq-guestd/cpufreq" ]; then
+	echo "FAIL: --restore left $(cat "$policy/scaling_governor")"
+	failed=1
+fi
+expect 0 '' "$builddir/vmfreq-guestd" --restore --root="$root"
+if [ -s "$scratch/out" ]; then
+	echo "FAIL: --restore speaks though there was nothing to do:"
+	cat "$scratch/out"
+	failed=1
+fi
+rm -r "$root/sys"
+
 # hostd opens no socket where systemd hands it one: here a file, which is none.
 mkdir -p "$root/sys/class/misc/vhost-vsock" "$root/sys/devices/system/cpu"
 echo 0-1 | tee "$root/sys/devices/system/cpu/online" > "$root/sys/devices/system/cpu/possible"

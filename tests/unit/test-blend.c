@@ -176,6 +176,19 @@ static void test_stat_alone(_unused_ void **state)
 	assert_int_equal(out.busy_nsec, 10 * MSEC);
 }
 
+/* An idle guest's rare samples: a unit that is missing is none that was busy. */
+static void test_stat_alone_long(_unused_ void **state)
+{
+	stat_alone(250, 24, false, 1, 0);
+	assert_int_equal(out.busy_nsec, 0);
+	stat_alone(250, 24, false, 1, 0);
+	assert_int_equal(out.busy_nsec, 0);
+	stat_alone(250, 10, false, 1, 0);
+	assert_int_equal(out.busy_nsec, 140 * MSEC);
+	stat_alone(250, 26, false, 1, 0);
+	assert_int_equal(out.busy_nsec, 0);
+}
+
 /* Any counters at all: bounds hold, nothing overflows. */
 static void test_any_counters(_unused_ void **state)
 {
@@ -208,6 +221,7 @@ int main(void)
 		cmocka_unit_test_setup(test_long, setup),
 		cmocka_unit_test_setup(test_self, setup),
 		cmocka_unit_test_setup(test_stat_alone, setup),
+		cmocka_unit_test_setup(test_stat_alone_long, setup),
 		cmocka_unit_test_setup(test_any_counters, setup),
 	};
 

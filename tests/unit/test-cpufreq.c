@@ -178,6 +178,32 @@ static void test_theirs(_unused_ void **state)
 	assert_false(state_is_there());
 }
 
+/* Seen also where nothing has to be set. */
+static void test_theirs_by_looking(_unused_ void **state)
+{
+	take_all();
+	assert_int_equal(cpufreq_refresh(cpufreq, find(0)), 0);
+	test_write(dir, FOLDER "policy0/scaling_governor", "powersave");
+	assert_int_equal(cpufreq_refresh(cpufreq, find(0)), -ECANCELED);
+	assert_int_equal(cpufreq_policy(cpufreq, find(0))->hold, CPUFREQ_HOLD_THEIRS);
+	assert_int_equal(cpufreq_refresh(cpufreq, find(0)), 0); /* no longer news */
+	assert_int_equal(cpufreq_restore(cpufreq), 0);
+	assert_policy("policy0", "powersave", "1800000");
+}
+
+static void test_look(_unused_ void **state)
+{
+	assert_int_equal(cpufreq_open(root_fd, &cpufreq), 0);
+	cpufreq_look(cpufreq, find(0));
+	assert_int_equal(cpufreq_policy(cpufreq, find(0))->cur_khz, 0);
+	test_write(dir, FOLDER "policy0/scaling_cur_freq", "2400000\n");
+	cpufreq_look(cpufreq, find(0));
+	assert_int_equal(cpufreq_policy(cpufreq, find(0))->cur_khz, 2400000);
+	test_write(dir, FOLDER "policy0/scaling_cur_freq", "<unknown>\n");
+	cpufreq_look(cpufreq, find(0));
+	assert_int_equal(cpufreq_policy(cpufreq, find(0))->cur_khz, 0);
+}
+
 static void test_theirs_at_the_end(_unused_ void **state)
 {
 	take_all();
@@ -280,6 +306,7 @@ static void test_offline(_unused_ void **state)
 	int error;
 
 	take_all();
+	governor_wrote(&cpufreq_policy(cpufreq, find(0))->state, 2400000, 1);
 	unlinkat(root_fd, FOLDER "policy0/cpuinfo_max_freq", 0); /* can't be read */
 	assert_int_equal(cpufreq_scan(cpufreq), 0);
 	assert_int_equal(cpufreq_count(cpufreq), 2);
@@ -287,6 +314,8 @@ static void test_offline(_unused_ void **state)
 	test_write(dir, FOLDER "policy0/cpuinfo_max_freq", "3000000\n");
 	assert_int_equal(cpufreq_scan(cpufreq), 0);
 	assert_true(cpufreq_policy(cpufreq, find(0))->seen);
+	/* A governor that starts anew has another speed: it is to be set again. */
+	assert_int_equal(cpufreq_policy(cpufreq, find(0))->state.written_khz, 0);
 	assert_int_equal(cpufreq_take(cpufreq, &error), 0);
 
 	/* The same, but with another governor: it is new, and taken again. */
@@ -309,6 +338,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed_and_changed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_theirs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_theirs_by_looking, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_look, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_theirs_at_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_userspace, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_state, setup, teardown),

@@ -1,115 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* guestd/estimate.c: against a CPU whose every burst is known, seen through counters that behave as
- * the kernel's do: idle time printed in units of 10 ms, run time booked when a burst ends. */
-#include "tests/unit/test.h"
+/* guestd/estimate.c: against a CPU whose every burst is known (test_cpu_sim.h). What breaks a run
+ * of samples is test-estimate-breaks.c's. */
+#include "tests/unit/test_cpu_sim.h"
 
-#include "guestd/estimate.h"
 #include "guestd/pelt.h"
-
-#define MSEC   UINT64_C(1000000)
-#define STEP   UINT64_C(100000)	  /* the simulated CPU's resolution, ns */
-#define STEP_Y 0.9979363925978532 /* 2^(-STEP / 2^25): PELT's decay in it */
-#define WINDOW (20 * MSEC)
-#define GAP    (2000 * MSEC)
-#define TICK   (4 * MSEC)
-#define CPU    1U
-#define OTHER  0U /* where the reader itself runs */
-
-/* A CPU that does as a function says, and its counters. */
-struct sim {
-	uint64_t now, idle, stolen, run, booked, slices;
-	bool was_busy;
-	double util; /* the truth: PELT of it */
-	bool no_sched;
-	bool by_ticks; /* idle time as newer kernels count it in short naps: a whole tick or none */
-	struct counters *counters;
-	struct estimator *estimator;
-};
-
-typedef bool (*load_t)(uint64_t now);
-
-static void sim_init(struct sim *sim)
-{
-	*sim = (struct sim){.now = 1234567 * STEP, .idle = 3700000};
-	sim->counters = calloc(1, sizeof(*sim->counters));
-	sim->estimator = estimator_new(WINDOW, GAP);
-	assert_non_null(sim->counters);
-	assert_non_null(sim->estimator);
-}
-
-static void sim_done(struct sim *sim)
-{
-	free(sim->counters);
-	estimator_free(sim->estimator);
-}
-
-static void sim_step(struct sim *sim, bool busy)
-{
-	if (busy && !sim->was_busy)
-		sim->slices++;
-	if (!busy && sim->was_busy) {
-		sim->booked += sim->run;
-		sim->run = 0;
-	}
-	if (busy)
-		sim->run += STEP;
-	else if (!sim->by_ticks)
-		sim->idle += STEP;
-	else if (sim->now % TICK == 0)
-		sim->idle += TICK;
-	sim->was_busy = busy;
-	sim->util = sim->util * STEP_Y + (busy ? 1024 * (1 - STEP_Y) : 0);
-	sim->now += STEP;
-}
-
-static void sim_sample_on(struct sim *sim, const uint16_t *scale, uint32_t self_cpu)
-{
-	struct counters *c = sim->counters;
-
-	cpumask_clear(&c->present);
-	cpumask_set(&c->present, CPU);
-	c->stamp_nsec = sim->now;
-	c->has_schedstat = !sim->no_sched;
-	c->self_cpu = self_cpu;
-	c->cpu[CPU].idle_ticks = 1000 + sim->idle / COUNTERS_TICK_NSEC;
-	c->cpu[CPU].steal_ticks = sim->stolen / COUNTERS_TICK_NSEC;
-	c->cpu[CPU].run_nsec = 777 + sim->booked;
-	c->cpu[CPU].slices = sim->slices;
-	estimator_update(sim->estimator, c, scale);
-}
-
-static void sim_sample(struct sim *sim, const uint16_t *scale)
-{
-	sim_sample_on(sim, scale, OTHER);
-}
-
-static struct estimate sim_run(struct sim *sim, load_t load, uint64_t nsec)
-{
-	struct estimate estimate;
-
-	for (uint64_t end = sim->now + nsec; sim->now < end;)
-		sim_step(sim, load(sim->now));
-	sim_sample(sim, NULL);
-	estimator_get(sim->estimator, CPU, &estimate);
-	return estimate;
-}
-
-static uint64_t period_nsec, busy_nsec;
-
-static bool load_duty(uint64_t now)
-{
-	return now % period_nsec < busy_nsec;
-}
-
-static bool load_full(_unused_ uint64_t now)
-{
-	return true;
-}
-
-static bool load_none(_unused_ uint64_t now)
-{
-	return false;
-}
 
 static void test_decay(_unused_ void **state)
 {
@@ -268,30 +162,6 @@ static void test_idle_probe(_unused_ void **state)
 	sim_done(&sim);
 }
 
-/* Half of a hog's time is stolen: it reads as a hog, and stealing from an idle CPU as nothing. */
-static void test_steal(_unused_ void **state)
-{
-	struct estimate estimate = {};
-	uint64_t steal_usec = 0;
-	struct sim sim;
-
-	sim_init(&sim);
-	for (unsigned i = 0; i < 200; i++) {
-		sim.stolen += 5 * MSEC;
-		estimate = sim_run(&sim, load_full, 10 * MSEC);
-		steal_usec += estimate.steal_usec;
-		if (i > 60)
-			EXPECT(estimate.util_avg > 1000, "step %u: %u", i, estimate.util_avg);
-	}
-	assert_in_range(steal_usec, 980000, 1000000);
-	for (unsigned i = 0; i < 200; i++) {
-		sim.stolen += 5 * MSEC;
-		estimate = sim_run(&sim, load_none, 10 * MSEC);
-	}
-	EXPECT(estimate.util_est < 10, "%u", estimate.util_est);
-	sim_done(&sim);
-}
-
 /* The kernel's invariant tracking: a half-speed CPU that is half busy is a quarter used, one that
  * never idles gets to the top all the same. */
 static void test_scale(_unused_ void **state)
@@ -321,88 +191,6 @@ static void test_scale(_unused_ void **state)
 	}
 	estimator_get(sim.estimator, CPU, &estimate);
 	EXPECT(estimate.util_avg > 1015 && estimate.saturated, "%u", estimate.util_avg);
-	sim_done(&sim);
-}
-
-/* Hostile and unlucky counters: nothing is concluded, nothing overflows. */
-static void test_discontinuities(_unused_ void **state)
-{
-	struct estimate before, after;
-	struct sim sim;
-
-	sim_init(&sim);
-	period_nsec = 10 * MSEC;
-	busy_nsec = 5 * MSEC;
-	for (unsigned i = 0; i < 100; i++)
-		before = sim_run(&sim, load_duty, 10 * MSEC);
-
-	sim_sample(&sim, NULL); /* no time has passed */
-	estimator_get(sim.estimator, CPU, &after);
-	assert_int_equal(after.util_avg, before.util_avg);
-
-	sim.idle -= 300 * MSEC; /* backwards */
-	sim.now += 10 * MSEC;
-	sim_sample(&sim, NULL);
-	estimator_get(sim.estimator, CPU, &after);
-	assert_int_equal(after.util_avg, before.util_avg);
-
-	sim.booked -= 100 * MSEC;
-	sim.now += 10 * MSEC;
-	sim_sample(&sim, NULL);
-	estimator_get(sim.estimator, CPU, &after);
-	assert_int_equal(after.util_avg, before.util_avg);
-
-	sim.now += UINT64_C(100000000) * 1000 * MSEC; /* suspended for three years */
-	sim_sample(&sim, NULL);
-	estimator_get(sim.estimator, CPU, &after);
-	assert_int_equal(after.util_avg, before.util_avg);
-
-	sim.now -= UINT64_C(50000000) * 1000 * MSEC; /* a clock that can't go back does */
-	sim_sample(&sim, NULL);
-	estimator_get(sim.estimator, CPU, &after);
-	assert_int_equal(after.util_avg, before.util_avg);
-
-	sim.counters->self_cpu = COUNTERS_NO_CPU;
-	for (unsigned i = 0; i < 50; i++)
-		after = sim_run(&sim, load_duty, 10 * MSEC);
-	EXPECT(after.util_avg > 350 && after.util_avg < 700, "%u", after.util_avg);
-
-	sim.booked = UINT64_MAX / 2;
-	sim.slices = UINT64_MAX / 2;
-	sim.idle = UINT64_MAX / 2;
-	sim.stolen = UINT64_MAX / 2;
-	sim.now += 10 * MSEC;
-	sim_sample(&sim, NULL);
-	estimator_get(sim.estimator, CPU, &after);
-	assert_true(after.util_avg <= 1024 && after.util_est <= 1024);
-	sim_done(&sim);
-}
-
-static void test_hotplug(_unused_ void **state)
-{
-	struct estimate estimate;
-	struct sim sim;
-
-	sim_init(&sim);
-	for (unsigned i = 0; i < 50; i++)
-		estimate = sim_run(&sim, load_full, 10 * MSEC);
-	assert_int_equal(estimate.util_est, 1024);
-	sim.now += 10 * MSEC;
-	sim.counters->stamp_nsec = sim.now;
-	cpumask_clear(&sim.counters->present);
-	cpumask_set(&sim.counters->present, CPUMASK_CPUS - 1);
-	estimator_update(sim.estimator, sim.counters, NULL);
-	estimator_get(sim.estimator, CPU, &estimate);
-	assert_int_equal(estimate.util_est, 0);
-	estimate = sim_run(&sim, load_none, 10 * MSEC); /* it is back: a first sample, no more */
-	assert_int_equal(estimate.util_est, 0);
-	estimate = sim_run(&sim, load_full, 10 * MSEC);
-	estimate = sim_run(&sim, load_full, 10 * MSEC);
-	assert_true(estimate.util_est > 0);
-	estimator_get(sim.estimator, CPUMASK_CPUS, &estimate);
-	assert_int_equal(estimate.util_est, 0);
-	estimator_get(sim.estimator, UINT32_MAX, &estimate);
-	assert_int_equal(estimate.util_est, 0);
 	sim_done(&sim);
 }
 
@@ -505,12 +293,15 @@ static void test_own_time(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_decay),		cmocka_unit_test(test_duties),
-		cmocka_unit_test(test_duties_by_ticks), cmocka_unit_test(test_lone_hog),
-		cmocka_unit_test(test_idle_probe),	cmocka_unit_test(test_steal),
-		cmocka_unit_test(test_scale),		cmocka_unit_test(test_discontinuities),
-		cmocka_unit_test(test_hotplug),		cmocka_unit_test(test_schedstat_lost),
-		cmocka_unit_test(test_interrupts),	cmocka_unit_test(test_self),
+		cmocka_unit_test(test_decay),
+		cmocka_unit_test(test_duties),
+		cmocka_unit_test(test_duties_by_ticks),
+		cmocka_unit_test(test_lone_hog),
+		cmocka_unit_test(test_idle_probe),
+		cmocka_unit_test(test_scale),
+		cmocka_unit_test(test_schedstat_lost),
+		cmocka_unit_test(test_interrupts),
+		cmocka_unit_test(test_self),
 		cmocka_unit_test(test_own_time),
 	};
 

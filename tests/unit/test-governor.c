@@ -167,6 +167,45 @@ static void test_rate(_unused_ void **state)
 	assert_false(governor_decide(&governor, &policy, &written, interval, now + interval, &khz));
 }
 
+static void test_wait(_unused_ void **state)
+{
+	const uint64_t interval = governor_interval_usec(20 * USEC_PER_MSEC, true);
+	const struct feedback_vcpu low = {0, 300, 0, 0};
+	struct governor_policy policy = policy_of(0, 0);
+	struct governor_state written = {};
+
+	assert_int_equal(governor_wait_usec(&governor, &policy, &written, interval, START), 0);
+	governor_wrote(&written, 3000000, START);
+	assert_int_equal(governor_wait_usec(&governor, &policy, &written, interval, START),
+			 UINT64_MAX);
+	feed(&low, 1, START);
+	assert_int_equal(governor_wait_usec(&governor, &policy, &written, interval, START + 5),
+			 interval - 5);
+	assert_int_equal(
+		governor_wait_usec(&governor, &policy, &written, interval, START + interval), 0);
+}
+
+/* Where nothing follows it, it is written rarely; as told, if that is more rarely yet. */
+static void test_interval(_unused_ void **state)
+{
+	assert_int_equal(governor_interval_usec(20 * USEC_PER_MSEC, true), 20 * USEC_PER_MSEC);
+	assert_int_equal(governor_interval_usec(20 * USEC_PER_MSEC, false), USEC_PER_SEC);
+	assert_int_equal(governor_interval_usec(5 * USEC_PER_SEC, false), 5 * USEC_PER_SEC);
+}
+
+static void test_scale(_unused_ void **state)
+{
+	struct governor_policy policy = policy_of(0, 0);
+
+	assert_int_equal(governor_scale1024(&policy, 0), 1024);
+	assert_int_equal(governor_scale1024(&policy, 3000000), 1024);
+	assert_int_equal(governor_scale1024(&policy, 1500000), 512);
+	assert_int_equal(governor_scale1024(&policy, 1), 1);
+	assert_int_equal(governor_scale1024(&policy, UINT32_MAX), 1024);
+	policy.top_khz = 0;
+	assert_int_equal(governor_scale1024(&policy, 1500000), 1024);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +215,9 @@ int main(void)
 		cmocka_unit_test_setup(test_shared_policy, setup),
 		cmocka_unit_test_setup(test_silence, setup),
 		cmocka_unit_test_setup(test_rate, setup),
+		cmocka_unit_test_setup(test_wait, setup),
+		cmocka_unit_test_setup(test_interval, setup),
+		cmocka_unit_test_setup(test_scale, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,7 +60,7 @@ static void test_busy_and_idle(_unused_ void **state)
 			reports++;
 	assert_in_range(reports, 4, 10); /* every 100 ms */
 	for (uint64_t ticks = 2000, end = now_usec() + 2 * USEC_PER_SEC; now_usec() < end;
-	     ticks += 1000) {
+	     ticks += 30) {
 		write_stat(2, ticks);
 		turn();
 		while (take_frame()) {

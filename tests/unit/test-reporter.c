@@ -230,6 +230,25 @@ static void test_hotplug(_unused_ void **state)
 }
 
 /* 1024 CPUs fit into a frame, and what comes out is what the decoder accepts. */
+/* The host undoes the scale, so another one is news: not worth a report, but in the next. */
+static void test_scale(_unused_ void **state)
+{
+	struct estimate estimate = {.util_avg = 400, .util_est = 400, .uclamp_max = 1024};
+
+	reporter_put(reporter, 0, &estimate, 1024);
+	reporter_put(reporter, 1, &estimate, 1024);
+	assert_int_equal(take(), 2);
+	reporter_put(reporter, 0, &estimate, 512);
+	reporter_put(reporter, 1, &estimate, 1020);
+	assert_int_equal(decide(), REPORTER_NOTHING);
+	now += LEASE / 3;
+	assert_int_equal(take(), 1);
+	assert_int_equal(records[0].cpu, 0);
+	assert_int_equal(records[0].freq_scale, 512);
+	now += LEASE / 3;
+	assert_int_equal(take(), 0);
+}
+
 static void test_many(_unused_ void **state)
 {
 	static uint8_t buffer[REPORT_FRAME_MAX];
@@ -272,6 +291,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_sums, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_saturation, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hotplug, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_scale, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lease_bounds, setup, teardown),
 	};
