@@ -16,6 +16,7 @@ static struct pelt_step step_of(const struct guest *guest)
 	return (struct pelt_step){
 		.rise1024 = (uint16_t)guest->config.step1024,
 		.fall1024 = (uint16_t)MIN(2 * guest->config.step1024, PELT_STEP_FULL1024),
+		.least1024 = reporter_least((uint32_t)guest->config.step1024),
 		.rise_nsec = (uint32_t)(pelt_estimate_rise_usec(guest->cost_nsec) * NSEC_PER_USEC),
 		.fall_nsec = (uint32_t)(pelt_estimate_fall_usec(guest->cost_nsec) * NSEC_PER_USEC),
 	};

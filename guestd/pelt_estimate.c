@@ -45,7 +45,7 @@ void pelt_estimate(const struct pelt_record *record, struct pelt_account *accoun
 uint64_t pelt_estimate_fall_nsec(const struct pelt_record *record, const struct pelt_step *step,
 				 uint16_t sent1024)
 {
-	uint32_t nothing = (step->rise1024 - 1U) / 2, low;
+	uint32_t nothing = (MAX(step->least1024, 1U) - 1U) / 2, low;
 
 	if (sent1024 == 0 || record->idle_nsec == 0)
 		return UINT64_MAX;

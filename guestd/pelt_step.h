@@ -35,6 +35,8 @@ _Static_assert(sizeof(struct pelt_record) == 64, "a record is a cache line");
 struct pelt_step {
 	uint16_t rise1024;  /* wake when it wants this much more than was sent, 1..1024 */
 	uint16_t fall1024;  /* and this much less: the hysteresis, 1..1024 */
+	uint16_t least1024; /* what wants less wants nothing; once it does, half of that */
+	uint16_t unused;
 	uint32_t rise_nsec; /* no wake-up for a rise within it since the last one, 0..1 s */
 	uint32_t fall_nsec; /* nor for a fall, or for having gone idle: that needn't be soon */
 };
@@ -97,7 +99,8 @@ static inline uint32_t pelt_step_wanted(const struct pelt_record *record)
 }
 
 /* Whether that differs from what was sent by a step. Both ends count however near they are: the
- * last step up may be a small one, and nothing is nothing. */
+ * last step up may be a small one, and nothing is nothing. From nothing up, and back to it, are
+ * the reporter's own conditions (reporter.c). */
 static inline enum pelt_event_reason pelt_step_is_off(const struct pelt_step *step,
 						      const struct pelt_record *record,
 						      uint32_t wanted1024)
@@ -106,8 +109,9 @@ static inline enum pelt_event_reason pelt_step_is_off(const struct pelt_step *st
 
 	if (wanted1024 >= sent + step->rise1024 ||
 	    (wanted1024 == PELT_STEP_FULL1024 && sent < PELT_STEP_FULL1024))
-		return PELT_EVENT_RISE;
-	if (wanted1024 + step->fall1024 <= sent || (wanted1024 == 0 && sent != 0))
+		return sent != 0 || wanted1024 >= step->least1024 ? PELT_EVENT_RISE
+								  : PELT_EVENT_NONE;
+	if (sent != 0 && (wanted1024 + step->fall1024 <= sent || 2 * wanted1024 < step->least1024))
 		return PELT_EVENT_FALL;
 	return PELT_EVENT_NONE;
 }

@@ -69,15 +69,20 @@ static uint16_t demand_of(const struct estimate *estimate)
 	return MAX(MIN(estimate->util_est, estimate->uclamp_max), estimate->uclamp_min);
 }
 
-/* Below one step is nothing; once above it, below half a step is. Else a demand near the step would
- * come and go for ever, and each going is a frame. */
+uint16_t reporter_least(uint32_t step1024)
+{
+	return (uint16_t)MAX(step1024, REPORTER_LEAST_1024);
+}
+
+/* With hysteresis: else a demand near the least would come and go for ever, and each going is a
+ * frame. */
 static uint16_t value_of(const struct reporter *reporter, const struct vcpu *vcpu)
 {
-	uint16_t demand = demand_of(&vcpu->now);
+	uint16_t demand = demand_of(&vcpu->now), least = reporter_least(reporter->step);
 
 	if (vcpu->value == 0)
-		return demand >= reporter->step ? demand : 0;
-	return demand * 2U >= reporter->step ? demand : 0;
+		return demand >= least ? demand : 0;
+	return demand * 2U >= least ? demand : 0;
 }
 
 void reporter_put(struct reporter *reporter, unsigned cpu, const struct estimate *estimate,

@@ -10,6 +10,11 @@
 
 #define REPORTER_PING_USEC UINT64_C(10000000)
 
+/* A CPU that wants less than this wants nothing: a sixteenth, which the lowest step of any cpufreq
+ * table gives. Or a step, if that is more. Once it wants something, it does down to half of that.
+ */
+#define REPORTER_LEAST_1024 64U
+
 struct reporter;
 
 enum reporter_due { REPORTER_NOTHING, REPORTER_REPORT, REPORTER_PING };
@@ -33,8 +38,10 @@ void reporter_put(struct reporter *reporter, unsigned cpu, const struct estimate
 /* The CPU is no longer there: its demand ends with one zero, and then it is not reported. */
 void reporter_remove(struct reporter *reporter, unsigned cpu);
 
-/* Whether some CPU's demand, as put last, is above zero; a demand below one step counts as zero
- * until it has been above one. */
+/* What a demand must be to count, 0..1024, by the step. */
+uint16_t reporter_least(uint32_t step1024);
+
+/* Whether some CPU's demand, as put last, is above zero. */
 bool reporter_is_busy(const struct reporter *reporter);
 
 /* The demand that the host was last told of, 0..1024. */

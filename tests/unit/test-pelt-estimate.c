@@ -128,7 +128,7 @@ static void test_counts(_unused_ void **state)
 
 static void test_fall_times(_unused_ void **state)
 {
-	static const struct pelt_step step = {.rise1024 = 201, .fall1024 = 402};
+	static const struct pelt_step step = {.rise1024 = 201, .fall1024 = 402, .least1024 = 201};
 	static const struct {
 		uint16_t sent, avg;
 		uint64_t idle_nsec, fall_nsec;
@@ -138,7 +138,7 @@ static void test_fall_times(_unused_ void **state)
 		{804, 804, NOW, HALF_LIFE}, /* to 402 less than was sent */
 		{1024, 622, NOW, 0},	    /* it is there already */
 		{1024, 623, NOW, UINT64_C(1) << 20},
-		{200, 200, NOW, HALF_LIFE}, /* 100, half a step, is as good as nothing */
+		{200, 200, NOW, HALF_LIFE}, /* 100, half of the least, is nothing */
 		{502, 200, NOW, HALF_LIFE}, /* 402 less is no more than that */
 		{503, 202, NOW, HALF_LIFE}, /* and here it is */
 		{100, 100, NOW, 0},
@@ -170,13 +170,14 @@ static struct pelt_record settled(uint64_t nsec)
  * but for 1 of 1024 that two roundings make, and not much before. */
 static void test_way_down(_unused_ void **state)
 {
-	static const struct pelt_step steps[] = {{.rise1024 = 31, .fall1024 = 62},
-						 {.rise1024 = 62, .fall1024 = 124},
-						 {.rise1024 = 102, .fall1024 = 204},
-						 {.rise1024 = 1024, .fall1024 = 1024}};
+	static const struct pelt_step steps[] = {
+		{.rise1024 = 31, .fall1024 = 62, .least1024 = 64},
+		{.rise1024 = 62, .fall1024 = 124, .least1024 = 64},
+		{.rise1024 = 102, .fall1024 = 204, .least1024 = 102},
+		{.rise1024 = 1024, .fall1024 = 1024, .least1024 = 1024}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
-		const uint32_t nothing = (steps[i].rise1024 - 1U) / 2, fall = steps[i].fall1024;
+		const uint32_t nothing = (steps[i].least1024 - 1U) / 2, fall = steps[i].fall1024;
 		unsigned looks = 0, sent = 1024;
 		uint64_t age = 0;
 

@@ -7,8 +7,11 @@
 
 #define MSEC UINT64_C(1000000)
 
-static const struct pelt_step step = {
-	.rise1024 = 50, .fall1024 = 100, .rise_nsec = 2 * MSEC, .fall_nsec = 32 * MSEC};
+static const struct pelt_step step = {.rise1024 = 50,
+				      .fall1024 = 100,
+				      .least1024 = 60,
+				      .rise_nsec = 2 * MSEC,
+				      .fall_nsec = 32 * MSEC};
 
 static void test_wanted(_unused_ void **state)
 {
@@ -52,12 +55,13 @@ static void test_steps(_unused_ void **state)
 		uint16_t sent1024, wanted1024;
 		enum pelt_event_reason reason;
 	} rows[] = {
-		{0, 0, PELT_EVENT_NONE},       {0, 49, PELT_EVENT_NONE},
-		{0, 50, PELT_EVENT_RISE},      {0, 1024, PELT_EVENT_RISE},
+		{0, 0, PELT_EVENT_NONE},       {0, 59, PELT_EVENT_NONE},
+		{0, 60, PELT_EVENT_RISE},      {0, 1024, PELT_EVENT_RISE},
+		{60, 30, PELT_EVENT_NONE},     {60, 29, PELT_EVENT_FALL},
 		{500, 549, PELT_EVENT_NONE},   {500, 550, PELT_EVENT_RISE},
 		{500, 500, PELT_EVENT_NONE},   {500, 401, PELT_EVENT_NONE},
 		{500, 400, PELT_EVENT_FALL},   {500, 0, PELT_EVENT_FALL},
-		{20, 1, PELT_EVENT_NONE},      {20, 0, PELT_EVENT_FALL},
+		{40, 89, PELT_EVENT_NONE},     {40, 90, PELT_EVENT_RISE},
 		{1000, 1023, PELT_EVENT_NONE}, {1000, 1024, PELT_EVENT_RISE},
 		{1024, 1024, PELT_EVENT_NONE}, {1024, 925, PELT_EVENT_NONE},
 		{1024, 924, PELT_EVENT_FALL},
@@ -100,7 +104,7 @@ static void test_interval(_unused_ void **state)
 static void test_idle(_unused_ void **state)
 {
 	const uint64_t start = 1000000 * MSEC;
-	struct pelt_record record = {.sent1024 = 1, .rung = pelt_step_rung(start)};
+	struct pelt_record record = {.sent1024 = 60, .rung = pelt_step_rung(start)};
 
 	assert_int_equal(pelt_step_idle_due(&step, &record, start + 99 * MSEC), PELT_EVENT_NONE);
 	record.rung &= ~PELT_RUNG_WAITING;

@@ -5,6 +5,7 @@
 #include "guestd/reporter.h"
 
 #define STEP  31U
+#define LEAST REPORTER_LEAST_1024
 #define LEASE (600 * USEC_PER_MSEC)
 #define START (1000 * USEC_PER_SEC)
 
@@ -83,11 +84,11 @@ static void test_steps(_unused_ void **state)
 	put(0, 0, 0);
 	put(1, 0, 0);
 	take();
-	put(0, 10, STEP - 1);
+	put(0, 10, LEAST - 1);
 	assert_int_equal(decide(), REPORTER_NOTHING);
-	put(0, 10, STEP);
+	put(0, 10, LEAST);
 	assert_int_equal(take(), 1); /* cpu1 has nothing to say */
-	put(0, 10, 2 * STEP - 1);
+	put(0, 10, LEAST + STEP - 1);
 	assert_int_equal(decide(), REPORTER_NOTHING);
 	put(0, 10, 500);
 	assert_int_equal(take(), 1);
@@ -118,21 +119,23 @@ static void test_one_zero(_unused_ void **state)
 	put(0, 300, 300);
 	put(1, 0, 0);
 	take();
-	put(0, 5, STEP / 2); /* below half a step */
+	put(0, 5, LEAST / 2); /* half of the least still counts */
+	assert_true(reporter_is_busy(reporter));
+	put(0, 5, LEAST / 2 - 1);
 	assert_false(reporter_is_busy(reporter));
 	assert_int_equal(take(), 1);
 	assert_int_equal(records[0].util_est, 0);
 	assert_int_equal(records[0].util_avg, 0);
 	for (now += 1; now < START + 9999 * USEC_PER_MSEC; now += 250 * USEC_PER_MSEC) {
-		put(0, 5, STEP / 2);
+		put(0, 5, LEAST / 2);
 		assert_int_equal(decide(), REPORTER_NOTHING);
 	}
-	/* It takes a whole step to come back. */
-	put(0, 5, STEP - 1);
+	/* It takes all of the least to come back. */
+	put(0, 5, LEAST - 1);
 	assert_false(reporter_is_busy(reporter));
-	put(0, 5, STEP);
+	put(0, 5, LEAST);
 	assert_true(reporter_is_busy(reporter));
-	put(0, 5, STEP - 1);
+	put(0, 5, LEAST - 1);
 	assert_true(reporter_is_busy(reporter));
 }
 
