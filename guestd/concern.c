@@ -66,9 +66,9 @@ const char *concern_explain(enum notice_concern concern, unsigned lacks)
 {
 	switch (concern) {
 	case NOTICE_SCHED_EXT:
-		return "a sched_ext scheduler runs the tasks: utilization from /proc counts run "
-		       "time and holds, but what eBPF reads stays near zero then; set signal = "
-		       "proc, or stop that scheduler";
+		return "a sched_ext scheduler runs the tasks: utilization is from /proc, which "
+		       "counts run time under any scheduler; what eBPF reads, with signal = ebpf, "
+		       "stays near zero then";
 	case NOTICE_VIRT_CPUFREQ:
 		return "the virt-cpufreq driver tells the VMM itself what this guest wants: its "
 		       "policies are left alone, and the host may hear of two";

@@ -14,10 +14,13 @@ static bool look(struct guest *guest, uint64_t now_usec)
 {
 	struct message_notice *notice = &guest->notice;
 	char old[sizeof(notice->scheduler)];
+	bool had = guest->sched_ext;
 
 	guest->looked_usec = now_usec;
 	memcpy(old, notice->scheduler, sizeof(old));
 	guest->sched_ext = sched_ext_read(guest->options.root_fd, notice->scheduler);
+	if (guest->sched_ext != had)
+		guest_signal_choose(guest);
 	return strcmp(old, notice->scheduler) != 0;
 }
 

@@ -108,6 +108,8 @@ void guest_signal_reason(const struct guest *guest, char *ret, size_t size);
 
 /* Why it is /proc although the settings allow eBPF; else COUNTERS_BPF_FINE. */
 enum counters_bpf_lack guest_signal_lack(const struct guest *guest);
+/* sched_ext has come or gone: the source that is right now. */
+void guest_signal_choose(struct guest *guest);
 
 /* Only with the eBPF source: reads the records and puts them to the reporter. */
 void guest_signal_look(struct guest *guest, uint64_t now_usec);

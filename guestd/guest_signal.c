@@ -38,6 +38,19 @@ static void measure_cost(struct guest *guest)
 		guest_signal_configure(guest);
 }
 
+/* The averages that eBPF reads are the fair class's: under a sched_ext scheduler they stay near
+ * zero. */
+static bool is_hidden(const struct guest *guest)
+{
+	return guest->sched_ext && guest->config.signal == GUEST_SIGNAL_AUTO;
+}
+
+static bool wants_bpf(const struct guest *guest)
+{
+	return guest->options.may_bpf && guest->config.signal != GUEST_SIGNAL_PROC &&
+	       !is_hidden(guest);
+}
+
 enum hello_signal guest_signal(const struct guest *guest)
 {
 	return guest->bpf ? SIGNAL_EBPF : SIGNAL_PROC;
@@ -49,14 +62,18 @@ void guest_signal_reason(const struct guest *guest, char *ret, size_t size)
 		snprintf(ret, size, "the kernel's own util_avg and util_est, by eBPF");
 	else if (guest->config.signal == GUEST_SIGNAL_PROC)
 		snprintf(ret, size, "the settings say signal = proc");
+	else if (is_hidden(guest))
+		snprintf(ret, size,
+			 "a sched_ext scheduler runs the tasks, which eBPF wouldn't see");
 	else
 		snprintf(ret, size, "no eBPF: %s", counters_bpf_lack_text(guest->bpf_lack));
 }
 
 enum counters_bpf_lack guest_signal_lack(const struct guest *guest)
 {
-	return guest->bpf || guest->config.signal == GUEST_SIGNAL_PROC ? COUNTERS_BPF_FINE
-								       : guest->bpf_lack;
+	return guest->bpf || guest->config.signal == GUEST_SIGNAL_PROC || is_hidden(guest)
+		       ? COUNTERS_BPF_FINE
+		       : guest->bpf_lack;
 }
 
 static int on_ring(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uint32_t events,
@@ -70,18 +87,24 @@ static int on_ring(_unused_ sd_event_source *source, _unused_ int fd, _unused_ u
 	return 0;
 }
 
+static void log_signal(const struct guest *guest, int level)
+{
+	char reason[160];
+
+	guest_signal_reason(guest, reason, sizeof(reason));
+	log_event(level, EVENT_SIGNAL, LOG_FIELDS(.reason = reason), "signal %s: %s",
+		  hello_signal_name(guest_signal(guest)), reason);
+}
+
 int guest_signal_init(struct guest *guest)
 {
 	const struct counters_bpf_options options = {.step = step_of(guest)};
-	char reason[160];
 	int r;
 
-	if (guest->config.signal == GUEST_SIGNAL_PROC || !guest->options.may_bpf)
+	if (!wants_bpf(guest))
 		return 0;
 	r = counters_bpf_open(&options, &guest->bpf, &guest->bpf_lack);
-	guest_signal_reason(guest, reason, sizeof(reason));
-	log_event(r < 0 ? LOG_NOTICE : LOG_INFO, EVENT_SIGNAL, LOG_FIELDS(.reason = reason),
-		  "signal %s: %s", hello_signal_name(guest_signal(guest)), reason);
+	log_signal(guest, r < 0 ? LOG_NOTICE : LOG_INFO);
 	if (r < 0)
 		return guest->config.signal == GUEST_SIGNAL_EBPF ? r : 0;
 	return sd_event_add_io(guest->event, &guest->bpf_source, counters_bpf_fd(guest->bpf),
@@ -93,6 +116,22 @@ void guest_signal_done(struct guest *guest)
 	guest->bpf_source = sd_event_source_disable_unref(guest->bpf_source);
 	counters_bpf_close(guest->bpf);
 	guest->bpf = NULL;
+}
+
+void guest_signal_choose(struct guest *guest)
+{
+	bool had = guest->bpf;
+
+	if (had && !wants_bpf(guest)) {
+		guest_signal_done(guest);
+		log_signal(guest, LOG_NOTICE);
+	} else if (!had) {
+		guest_signal_init(guest);
+	}
+	if (had == (guest->bpf != NULL))
+		return;
+	guest_bus_news(guest->bus, GUEST_NEWS_SIGNAL);
+	guest_link_renew(guest, "another source of the signal");
 }
 
 void guest_signal_configure(struct guest *guest)

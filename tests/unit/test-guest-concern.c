@@ -12,6 +12,7 @@
 #include "guestd/counters_proc.h"
 #include "guestd/guest_private.h"
 #include "guestd/sched_ext.h"
+#include "guestd/status.h"
 
 #define BIT(n) (1U << (n))
 #define SCX    "sys/kernel/sched_ext/"
@@ -212,6 +213,29 @@ static bool next_frame(struct frame *ret, unsigned turns)
 	return false;
 }
 
+/* Under a sched_ext scheduler eBPF would see nothing: so that is why it is /proc. */
+static void test_signal_reason(_unused_ void **state)
+{
+	static const struct {
+		const char *scx, *reason;
+	} rows[] = {{"disabled\n", "no eBPF"}, {"enabled\n", "a sched_ext scheduler"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		json_object *status;
+		const char *reason;
+
+		test_write(dir, SCX "state", rows[i].scx);
+		start();
+		status = guest_status_json(guest);
+		reason = json_object_get_string(json_object_object_get(status, "signal_reason"));
+		EXPECT(reason && strstr(reason, rows[i].reason), "row %zu: %s", i, reason);
+		json_object_put(status);
+		guest_free(guest);
+		guest = NULL;
+		closep(&host_fd);
+	}
+}
+
 static void stream(void)
 {
 	static struct message_hello hello;
@@ -348,6 +372,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_after_hello, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_psi_and_governor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_virt_cpufreq, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_signal_reason, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
