@@ -10,10 +10,10 @@
 
 #define REPORTER_PING_USEC UINT64_C(10000000)
 
-/* A CPU that wants less than this wants nothing: a sixteenth, which the lowest step of any cpufreq
- * table gives. Or a step, if that is more. Once it wants something, it does down to half of that.
- */
-#define REPORTER_LEAST_1024 64U
+/* A CPU that wants less than this wants nothing: a tenth, which the lowest step of any cpufreq table
+ * gives, and which one short run of a kernel thread on an idle CPU doesn't reach. Or a step, if that
+ * is more. Once it wants something, it does down to half of that. */
+#define REPORTER_LEAST_1024 102U
 
 struct reporter;
 

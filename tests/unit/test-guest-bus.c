@@ -350,7 +350,7 @@ static void test_vmfreqctl(void **state)
 	static const char *const wanted[] = {
 		"vmfreq-guestd ",
 		"  host:      streaming to CID 2 port 9213 (a host)",
-		"  signal:    proc -- no eBPF: ",
+		"  signal:    proc -- a sched_ext scheduler runs the tasks",
 		"  cpufreq:   none -- this guest has no cpufreq",
 		"  concern: sched_ext (scx_lavd): ",
 		"  concern: no_cpufreq: ",

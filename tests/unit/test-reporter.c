@@ -102,16 +102,16 @@ static void test_steps(_unused_ void **state)
 /* A CPU below a step of its own goes along with another's report. */
 static void test_company(_unused_ void **state)
 {
-	put(0, 100, 100);
-	put(1, 100, 100);
-	put(2, 100, 100);
+	put(0, 200, 200);
+	put(1, 200, 200);
+	put(2, 200, 200);
 	take();
 	put(0, 300, 300);
-	put(1, 110, 110);
-	put(2, 103, 103);
+	put(1, 210, 210);
+	put(2, 203, 203);
 	assert_int_equal(take(), 2);
 	assert_int_equal(records[1].cpu, 1);
-	assert_int_equal(records[1].util_est, 110);
+	assert_int_equal(records[1].util_est, 210);
 }
 
 static void test_one_zero(_unused_ void **state)
@@ -167,7 +167,7 @@ static void test_ping(_unused_ void **state)
 	reporter_pinged(reporter, now);
 	assert_int_equal(decide(), REPORTER_NOTHING);
 	now += REPORTER_PING_USEC;
-	put(0, 100, 100);
+	put(0, 200, 200);
 	assert_int_equal(take(), 1); /* a report says as much as a PING */
 	put(0, 0, 0);
 	assert_int_equal(take(), 1);
