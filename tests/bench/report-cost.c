@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a report costs this machine's kernel and guestd: report-cost ebpf|proc SECONDS. The daemon
- * is the real one, its counters and programs are this machine's; the host is another process behind
- * a socketpair, that counts. A process on each CPU is busy for 50 of 100 ms meanwhile, or with a
- * third argument "idle" none is. Root, for eBPF; nothing is written to the machine (dry run). No
- * vsock. */
+/* What a report costs this machine's kernel and guestd: report-cost ebpf|proc|bare SECONDS. The
+ * daemon is the real one, its counters and programs are this machine's; the host is another process
+ * behind a socketpair, that counts. A process on each CPU is busy for 50 of 100 ms meanwhile, or
+ * with a third argument "idle" none is. "bare" has no guestd: a loop that is woken and sends as
+ * many bytes, 40 times a second, which is what any report has to pay. Root, for eBPF; nothing is
+ * written to the machine (dry run). No vsock. */
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,8 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -181,36 +184,72 @@ static int measure(struct guest *guest, uint64_t seconds)
 	return r;
 }
 
-int main(int argc, char **argv)
+#define BARE_USEC  25000 /* about as often as guestd reports under this load */
+#define BARE_BYTES 120	 /* a report of two CPUs */
+
+static int bare(uint64_t seconds)
+{
+	const struct itimerspec every = {.it_interval.tv_nsec = BARE_USEC * 1000,
+					 .it_value.tv_nsec = BARE_USEC * 1000};
+	struct epoll_event event = {.events = EPOLLIN};
+	int peer = open_pair(NULL, 0, 0), epoll = epoll_create1(EPOLL_CLOEXEC);
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	uint64_t n = seconds * USEC_PER_SEC / BARE_USEC, cpu, expired;
+	char bytes[BARE_BYTES] = "";
+
+	if (peer < 0 || epoll < 0 || timer < 0 || timerfd_settime(timer, 0, &every, NULL) < 0 ||
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event) < 0)
+		return -errno;
+	cpu = usec_of(CLOCK_PROCESS_CPUTIME_ID);
+	for (uint64_t i = 0; i < n; i++)
+		if (epoll_wait(epoll, &event, 1, -1) < 0 ||
+		    read(timer, &expired, sizeof(expired)) < 0 ||
+		    send(peer, bytes, sizeof(bytes), MSG_NOSIGNAL) < 0)
+			return -errno;
+	cpu = usec_of(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	printf("each: %.1f us\n", (double)cpu / (double)n);
+	kill(host, SIGKILL);
+	return 0;
+}
+
+static int report(const char *source, uint64_t seconds)
 {
 	struct guest_options options = {.open = open_pair, .dry_run = true};
-	unsigned n_cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
-	_cleanup_close_ int stats = -EBADF;
+	_cleanup_close_ int stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	struct guest_config config;
 	struct guest *guest = NULL;
 	int r;
 
-	if (argc < 3 || n_cpus > CPUMASK_CPUS) {
-		fprintf(stderr, "usage: report-cost ebpf|proc SECONDS [idle]\n");
+	config_defaults(guest_config_keys, guest_config_keys_n, &config);
+	config.cpufreq = false;
+	options.may_bpf = strcmp(source, "ebpf") == 0;
+	config.signal = options.may_bpf ? GUEST_SIGNAL_EBPF : GUEST_SIGNAL_PROC;
+	options.root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	r = guest_new(&options, &config, &guest);
+	if (r >= 0)
+		r = measure(guest, seconds);
+	guest_free(guest);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned n_cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t seconds = argc < 3 ? 0 : (uint64_t)atoi(argv[2]);
+	int r;
+
+	if (seconds == 0 || n_cpus > CPUMASK_CPUS) {
+		fprintf(stderr, "usage: report-cost ebpf|proc|bare SECONDS [idle]\n");
 		return EXIT_FAILURE;
 	}
 	counted = mmap(NULL, sizeof(*counted), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
-	config_defaults(guest_config_keys, guest_config_keys_n, &config);
-	config.cpufreq = false;
-	options.may_bpf = strcmp(argv[1], "ebpf") == 0;
-	config.signal = options.may_bpf ? GUEST_SIGNAL_EBPF : GUEST_SIGNAL_PROC;
-	options.root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	for (unsigned cpu = 0; cpu < n_cpus && argc == 3; cpu++) {
 		load[cpu] = fork();
 		if (load[cpu] == 0)
 			burn(cpu);
 	}
-	r = guest_new(&options, &config, &guest);
-	if (r >= 0)
-		r = measure(guest, (uint64_t)atoi(argv[2]));
-	guest_free(guest);
+	r = strcmp(argv[1], "bare") == 0 ? bare(seconds) : report(argv[1], seconds);
 	for (unsigned cpu = 0; cpu < n_cpus; cpu++)
 		if (load[cpu] > 0)
 			kill(load[cpu], SIGKILL);
