@@ -102,7 +102,7 @@ int command_guest_acpi(const struct options *options, _unused_ char *const argv[
 {
 	static struct aml table;
 	struct frequencies frequencies;
-	unsigned cpus;
+	unsigned cpus = 0;
 	int code = parse_cpus(options, &cpus);
 
 	if (code == 0)
@@ -164,7 +164,7 @@ int command_guest_dtb(const struct options *options, _unused_ char *const argv[]
 	struct clusters clusters = {};
 	char why[WHY_MAX];
 	size_t input_size, size;
-	unsigned cpus;
+	unsigned cpus = 0;
 	int code, r;
 
 	code = parse_dtb_options(options, &frequencies, &clusters);
