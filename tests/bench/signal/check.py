@@ -452,6 +452,22 @@ def test_false_steps():
     assert figures.false_steps(calm, [(0, 900), (1_000_000, 910)], 0) == 0, "a bias is no step"
 
 
+def test_moves():
+    truth = [0] * 100 + [900] * 50 + [880] * 50 + [0] * 50 + [800] * 50
+    assert figures.moves(truth) == [(100, 900), (250, 800)]
+    climb = [min(22 * msec, 1024) for msec in range(100)]
+    assert figures.moves(climb) == []               # PELT by itself
+    found = figures.Moves()
+    # sampled before the move and received after it: not what is asked for
+    found.add(truth, [99_000, 103_000, 260_000], [(108_000, 0), (110_000, 890), (281_000, 700)], 0)
+    assert found.off == [-10, -100], found.off
+    assert found.msec == [10, 31], found.msec
+    assert found.row() == ["2", "1", "-100 / -100", "10 / 31"], found.row()
+    found.add(truth, [], [], 0)
+    assert found.row()[0] == "4"
+    assert figures.Moves().row() is None
+
+
 def test_plot():
     text = plot.svg("a < b", [0, 1], ["truth", "x & y"], {
         ("truth", 0): pulses(), ("x & y", 0): delayed(pulses(), 100), ("truth", 1): [None, 5, 5, 7]})
@@ -560,7 +576,7 @@ def test_guest_half(directory):
     assert len(names) == len(set(names)) >= 20 and all(load.end for load in loads), names
     assert all(load.cpus and set(load.cpus) <= {0, 1} for load in loads)
     loaded = (directory / "loaded").read_text().splitlines()
-    assert len(loaded) > 400 and "--quiet --cpus 1 --busy 0.2 --period 2 --seconds 4" in loaded
+    assert len(loaded) > 150 and "--quiet --cpus 1 --busy 0.2 --period 2 --seconds 4" in loaded
     assert guest(directory, "run", HERE / "loads", "rt", "hop").split() == ["hop", "rt"]
     fake_program(directory / "bin", "load", "exit 3\n")
     raises(subprocess.CalledProcessError, guest, directory, "run", HERE / "loads", "step")

@@ -74,6 +74,28 @@ def table(runs, args):
     return "\n".join(lines) + "\n"
 
 
+def moves_of(run, load):
+    """What each source with known times of sampling said first of a task that came."""
+    out = []
+    for source in run.sources:
+        found = figures.Moves()
+        for cpu in load.cpus:
+            if cpu in source.looked:
+                found.add(run.truth.window(cpu, "all", load.begin, load.end), source.looked[cpu], source.steps[cpu],
+                          load.begin)
+        if found.row():
+            out.append("| %s | %s | %s |" % (load.name, source.name, " | ".join(found.row())))
+    return out
+
+
+def move_table(runs):
+    lines = [line for run in runs for load in run.truth.loads for line in moves_of(run, load)]
+    if not lines:
+        return ""
+    return "\n".join(["", "| load | source | " + " | ".join(figures.MOVE_HEADINGS) + " |",
+                      "|" + "---|" * (2 + len(figures.MOVE_HEADINGS))] + lines) + "\n"
+
+
 def rows(run, load, args):
     out = []
     for source in run.sources:
@@ -127,6 +149,7 @@ def main(argv):
         print("%s: %d loads, %d sync markers, clocks within %.1f ms\n" % (
             run.label, len(run.truth.loads), len(run.truth.syncs), run.clocks.error / 1000))
     print(table(runs, args), end="")
+    print(move_table(runs), end="")
     for word in args.plot:
         name, file = word.split("=", 1)
         pathlib.Path(file).write_text(draw(runs, name, args.truth))

@@ -19,12 +19,17 @@ false steps     how often a new value of the source is FALSE_STEP or more from i
                 outside of everything that the truth was in the FALSE_MSEC before and is in the
                 AHEAD_MSEC after: it tells of a change that wasn't there. A step that is merely late, or of a
                 source that rises faster than PELT, is none: lag has it.
+moves           where the truth of a CPU rises by MOVE or more within MOVE_MSEC, which PELT does only if a task
+                comes that was busy elsewhere. Of each: the first value that was sampled after it, minus the truth
+                at the move (never more than 1024), and when it was received. Given as how many are at most
+                MOVE_SHORT below, the median and the worst of the differences, and those of the times.
 """
 
 SETTLED_RANGE = 100        # a duty cycle's ripple of 10 ms periods is 104 at most
 SETTLED_MSEC = 200         # six half-lives: what was before is 1.6 %
 LEVEL, MARGIN = 512, 128
 FALSE_STEP, FALSE_MSEC, AHEAD_MSEC = 64, 1000, 200
+MOVE, MOVE_MSEC, MOVE_SHORT = 256, 2, 31    # PELT itself rises by 22 per ms at most; 31 is guestd's step
 
 
 def sliding(values, width, better):
@@ -117,6 +122,53 @@ def false_steps(truth, records, begin):
             count += not low[at] - FALSE_STEP < value < high[at] + FALSE_STEP
         last = value
     return count
+
+
+def moves(truth):
+    """[(place, value)]: where it has risen like that, and to what."""
+    found = []
+    for at in range(MOVE_MSEC, len(truth)):
+        rise = truth[at] - truth[at - MOVE_MSEC]
+        if rise >= MOVE and (not found or at - found[-1][0] > MOVE_MSEC):
+            found.append((at, truth[at]))
+    return found
+
+
+def first_after(usec, looked, records):
+    """(usec when received, value) of the first that was sampled then or later."""
+    for when, record in zip(looked, records):
+        if when >= usec:
+            return record
+    return None
+
+
+class Moves:
+    """What a source said first, over all of a load's CPUs."""
+
+    def __init__(self):
+        self.off, self.msec, self.unseen = [], [], 0
+
+    def add(self, truth, looked, records, begin):
+        """One CPU: the truth from `begin` on, and the source's values with the times when they were sampled."""
+        for place, value in moves(truth):
+            usec = begin + place * 1000
+            first = first_after(usec, looked, records)
+            if first is None:
+                self.unseen += 1
+                continue
+            self.off.append(first[1] - value)
+            self.msec.append((first[0] - usec) / 1000)
+
+    def row(self):
+        if not self.off:
+            return None
+        near = sum(off >= -MOVE_SHORT for off in self.off)
+        return ["%d" % (len(self.off) + self.unseen), "%d" % near,
+                "%+d / %+d" % (quantile(self.off, 0.5), min(self.off)),
+                "%.0f / %.0f" % (quantile(self.msec, 0.5), max(self.msec))]
+
+
+MOVE_HEADINGS = ["moves", "at the task's util at once", "off by: median / worst", "after, ms: median / worst"]
 
 
 class Figures:

@@ -29,6 +29,7 @@ class Source:
 
     def __init__(self, name, kind):
         self.name, self.kind, self.steps = name, kind, {}
+        self.looked = {}            # cpu -> [usec], as long as its steps: when the values were sampled, where that is known
 
     def is_plotted(self):
         return self.kind != "demand" and "sampled" not in self.name
@@ -121,6 +122,7 @@ def read_log(lines, name, clocks, kind="all", cid=None):
         cids.add(of)
         avg.add(clocks.guest(came), cpu, util_avg)
         demand.add(clocks.guest(came), cpu, util_est)
+        demand.looked.setdefault(cpu, []).append(sampled)
         looked.add(sampled, cpu, util_avg)
     if len(cids) != 1:
         raise SourceError("reports of %d guests in hostd's log: say which (--cid)" % len(cids))
