@@ -148,14 +148,15 @@ static __always_inline struct pelt_record *record_of(uint32_t cpu)
 	return bpf_map_lookup_elem(&pelt_records, &cpu); /* inlined by the verifier */
 }
 
+/* Of all its tasks together: may be more than 1024. */
 static __always_inline uint32_t util_est_of(struct cfs_rq *cfs_rq)
 {
 	struct cfs_rq___pair *pair = (struct cfs_rq___pair *)cfs_rq;
 
 	if (bpf_core_field_exists(pair->avg.util_est.enqueued))
-		return pelt_step_cut(pair->avg.util_est.enqueued);
+		return pair->avg.util_est.enqueued;
 	if (bpf_core_field_exists(cfs_rq->avg.util_est))
-		return pelt_step_cut(cfs_rq->avg.util_est);
+		return cfs_rq->avg.util_est;
 	return 0;
 }
 
@@ -227,8 +228,9 @@ static __always_inline bool task_is_in_util_est(const struct task_struct *task)
 }
 
 /* A sleeping task's share of the CPU where it was is still in its average, and falls with it. The
- * task is read where it is, without its being held: while these programs run, guestd does. */
-static __always_inline void leave_self_out(struct pelt_record *record, struct rq *rq)
+ * task is read where it is, without its being held: while these programs run, guestd does. The sums
+ * are not cut to 1024 yet: with a task that has just come they are more, and what is left counts. */
+static __always_inline void leave_self_out(uint32_t *util_avg, uint32_t *util_est, struct rq *rq)
 {
 	const struct task_struct *self = (const struct task_struct *)pelt_self.task;
 	struct task_struct *curr = rq->curr;
@@ -250,22 +252,23 @@ static __always_inline void leave_self_out(struct pelt_record *record, struct rq
 	part = pelt_step_cut(BPF_CORE_READ(self, se.avg.util_avg));
 	if (now > updated)
 		part = pelt_powers_decay(part, (now - updated) >> 20);
-	record->util_avg1024 = pelt_step_less(record->util_avg1024, part);
+	*util_avg = pelt_step_less(*util_avg, part);
 	if (task_is_in_util_est(self))
-		record->util_est1024 = pelt_step_less(record->util_est1024, task_util_est_of(self));
+		*util_est = pelt_step_less(*util_est, task_util_est_of(self));
 }
 
 /* Exchanges are full barriers on each architecture, which plain stores and the additions that don't
  * return anything are not. */
 static __always_inline void fill(struct pelt_record *record, struct rq *rq, uint64_t now_nsec)
 {
+	uint32_t util_avg = (uint32_t)rq->cfs.avg.util_avg, util_est = util_est_of(&rq->cfs);
 	uint32_t sequence = record->sequence;
 
+	leave_self_out(&util_avg, &util_est, rq);
 	__sync_lock_test_and_set(&record->sequence, sequence + 1);
 	record->stamp_nsec = now_nsec;
-	record->util_avg1024 = pelt_step_cut(rq->cfs.avg.util_avg);
-	record->util_est1024 = util_est_of(&rq->cfs);
-	leave_self_out(record, rq);
+	record->util_avg1024 = pelt_step_cut(util_avg);
+	record->util_est1024 = pelt_step_cut(util_est);
 	record->rt1024 = pelt_step_cut(rq->avg_rt.util_avg);
 	record->dl1024 = pelt_step_cut(rq->avg_dl.util_avg);
 	if (bpf_core_field_exists(rq->uclamp)) {
