@@ -454,17 +454,20 @@ def test_false_steps():
 
 def test_moves():
     truth = [0] * 100 + [900] * 50 + [880] * 50 + [0] * 50 + [800] * 50
-    assert figures.moves(truth) == [(100, 900), (250, 800)]
+    other = [950] * 100 + [40] * 150 + [800] * 50
+    assert figures.moves(truth, [other]) == [(100, 900)]
+    assert figures.moves(truth, []) == []           # it came from nowhere: a task's first util_avg
     climb = [min(22 * msec, 1024) for msec in range(100)]
-    assert figures.moves(climb) == []               # PELT by itself
+    assert figures.moves(climb, [climb[::-1]]) == []    # PELT by itself
     found = figures.Moves()
     # sampled before the move and received after it: not what is asked for
-    found.add(truth, [99_000, 103_000, 260_000], [(108_000, 0), (110_000, 890), (281_000, 700)], 0)
+    found.add(truth, [other], [98_000, 103_000], [(108_000, 0), (110_000, 890)], 0)
+    found.add(truth, [other], [98_000, 120_000], [(108_000, 0), (130_000, 800)], 0)
     assert found.off == [-10, -100], found.off
-    assert found.msec == [10, 31], found.msec
-    assert found.row() == ["2", "1", "-100 / -100", "10 / 31"], found.row()
-    found.add(truth, [], [], 0)
-    assert found.row()[0] == "4"
+    assert found.msec == [11, 31], found.msec
+    assert found.row() == ["2", "1", "-100 / -100", "11 / 31"], found.row()
+    found.add(truth, [other], [], [], 0)
+    assert found.row()[0] == "3"
     assert figures.Moves().row() is None
 
 

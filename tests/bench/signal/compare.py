@@ -79,10 +79,11 @@ def moves_of(run, load):
     out = []
     for source in run.sources:
         found = figures.Moves()
+        truths = {cpu: run.truth.window(cpu, "all", load.begin, load.end) for cpu in load.cpus}
         for cpu in load.cpus:
             if cpu in source.looked:
-                found.add(run.truth.window(cpu, "all", load.begin, load.end), source.looked[cpu], source.steps[cpu],
-                          load.begin)
+                found.add(truths[cpu], [truth for other, truth in truths.items() if other != cpu], source.looked[cpu],
+                          source.steps[cpu], load.begin)
         if found.row():
             out.append("| %s | %s | %s |" % (load.name, source.name, " | ".join(found.row())))
     return out

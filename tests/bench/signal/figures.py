@@ -19,17 +19,18 @@ false steps     how often a new value of the source is FALSE_STEP or more from i
                 outside of everything that the truth was in the FALSE_MSEC before and is in the
                 AHEAD_MSEC after: it tells of a change that wasn't there. A step that is merely late, or of a
                 source that rises faster than PELT, is none: lag has it.
-moves           where the truth of a CPU rises by MOVE or more within MOVE_MSEC, which PELT does only if a task
-                comes that was busy elsewhere. Of each: the first value that was sampled after it, minus the truth
-                at the move (never more than 1024), and when it was received. Given as how many are at most
-                MOVE_SHORT below, the median and the worst of the differences, and those of the times.
+moves           where the truth of a CPU rises by MOVE or more from one ms to the next, and that of another falls by
+                half of it or more: a task went from there to here, that was busy. Of each: the first value that was
+                sampled in that ms or later, minus the truth at its end (never more than 1024), and when it was
+                received. Given as how many are at most MOVE_SHORT below, the median and the worst of the
+                differences, and those of the times.
 """
 
 SETTLED_RANGE = 100        # a duty cycle's ripple of 10 ms periods is 104 at most
 SETTLED_MSEC = 200         # six half-lives: what was before is 1.6 %
 LEVEL, MARGIN = 512, 128
 FALSE_STEP, FALSE_MSEC, AHEAD_MSEC = 64, 1000, 200
-MOVE, MOVE_MSEC, MOVE_SHORT = 256, 2, 31    # PELT itself rises by 22 per ms at most; 31 is guestd's step
+MOVE, MOVE_SHORT = 512, 31  # PELT by itself rises by 22 per ms at most; 31 is guestd's step
 
 
 def sliding(values, width, better):
@@ -124,12 +125,12 @@ def false_steps(truth, records, begin):
     return count
 
 
-def moves(truth):
-    """[(place, value)]: where it has risen like that, and to what."""
+def moves(truth, others):
+    """[(place, value)]: where the truth of a CPU has risen like that, and to what. others: that of the other CPUs."""
     found = []
-    for at in range(MOVE_MSEC, len(truth)):
-        rise = truth[at] - truth[at - MOVE_MSEC]
-        if rise >= MOVE and (not found or at - found[-1][0] > MOVE_MSEC):
+    for at in range(1, len(truth)):
+        rise = truth[at] - truth[at - 1]
+        if rise >= MOVE and any(other[at - 1] - other[min(at + 1, len(other) - 1)] >= rise / 2 for other in others):
             found.append((at, truth[at]))
     return found
 
@@ -148,10 +149,10 @@ class Moves:
     def __init__(self):
         self.off, self.msec, self.unseen = [], [], 0
 
-    def add(self, truth, looked, records, begin):
+    def add(self, truth, others, looked, records, begin):
         """One CPU: the truth from `begin` on, and the source's values with the times when they were sampled."""
-        for place, value in moves(truth):
-            usec = begin + place * 1000
+        for place, value in moves(truth, others):
+            usec = begin + (place - 1) * 1000
             first = first_after(usec, looked, records)
             if first is None:
                 self.unseen += 1
