@@ -229,7 +229,8 @@ static __always_inline bool task_is_in_util_est(const struct task_struct *task)
 
 /* A sleeping task's share of the CPU where it was is still in its average, and falls with it. The
  * task is read where it is, without its being held: while these programs run, guestd does. The sums
- * are not cut to 1024 yet: with a task that has just come they are more, and what is left counts. */
+ * are not cut to 1024 yet: with a task that has just come they are more, and what is left counts.
+ */
 static __always_inline void leave_self_out(uint32_t *util_avg, uint32_t *util_est, struct rq *rq)
 {
 	const struct task_struct *self = (const struct task_struct *)pelt_self.task;
