@@ -50,16 +50,17 @@ uint32_t concern_decide(const struct concern_facts *facts)
 	": utilization is from counters in /proc, which tell of a change later and at a higher "   \
 	"price; signal = proc says that this is meant"
 
+#define BY_STAT                                                                                    \
+	": where eBPF doesn't say it, utilization is from /proc/stat alone, which is coarser"
+
 static const char *explain_schedstat(unsigned lacks)
 {
 	if (lacks & COUNTERS_PROC_SCHEDSTAT_VERSION)
-		return "/proc/schedstat is of a version that isn't known: utilization is from "
-		       "/proc/stat alone, which is coarser";
+		return "/proc/schedstat is of a version that isn't known" BY_STAT;
 	if (lacks & COUNTERS_PROC_SCHEDSTAT_BROKEN)
-		return "/proc/schedstat can't be read: utilization is from /proc/stat alone, which "
-		       "is coarser";
-	return "there is no /proc/schedstat, for the kernel is built without CONFIG_SCHEDSTATS: "
-	       "utilization is from /proc/stat alone, which is coarser";
+		return "/proc/schedstat can't be read" BY_STAT;
+	return "there is no /proc/schedstat, for the kernel is built without "
+	       "CONFIG_SCHEDSTATS" BY_STAT;
 }
 
 const char *concern_explain(enum notice_concern concern, unsigned lacks)

@@ -32,8 +32,8 @@ static const struct concern {
 	 "the guest has no /proc/pressure (CONFIG_PSI, or psi=1 on its command line), so nobody "
 	 "sees whether its tasks wait"},
 	{NOTICE_NO_SCHEDSTAT, "no_schedstat",
-	 "the guest has no /proc/schedstat that is understood (CONFIG_SCHEDSTATS), so its "
-	 "utilization is of /proc/stat alone, in steps of 10 ms"},
+	 "the guest has no /proc/schedstat that is understood (CONFIG_SCHEDSTATS), so where eBPF "
+	 "doesn't say it utilization is of /proc/stat alone, in steps of 10 ms"},
 	{NOTICE_EBPF_NOT_BUILT, "ebpf_not_built",
 	 "the guest's vmfreq-guestd is built without its eBPF programs" BY_PROC
 	 "; build it with clang, bpftool and libbpf"},
@@ -65,7 +65,8 @@ static const struct concern {
 	 "misleads and a floor can't help; take <quota>, <vcpu_quota> or <global_quota> from the "
 	 "domain's <cputune>, or cpu.max from the slice above"},
 	{CONCERN_CPU_IDS_UNKNOWN, "cpu_ids_unknown",
-	 "which vCPU a CPU of the guest is isn't known by its id (APIC id or MPIDR), so the guest's "
+	 "which vCPU a CPU of the guest is isn't known by its id (APIC id or MPIDR), so the "
+	 "guest's "
 	 "number is taken for the vCPU's index: wrong if vCPUs were plugged in out of order; a "
 	 "newer vmfreq-guestd may know the ids"},
 	{CONCERN_CPU_IDS_WRONG, "cpu_ids_wrong",
