@@ -145,8 +145,10 @@ bench_compare() {
         [[ ! -e $dir/$GUEST_KERNEL/$source/label ]] || runs+=("$dir/$GUEST_KERNEL/$source")
     done
     /usr/bin/python3 -B "$LAB_TOP/tests/bench/signal/compare.py" --kernel "$(bench_release)" \
-        --without vmfreq-guestd --plot "hop=$dir/$GUEST_KERNEL-hop.svg" --plot "step=$dir/$GUEST_KERNEL-step.svg" \
-        "${runs[@]}" >"$dir/$GUEST_KERNEL.md"
+        --without vmfreq-guestd --plot "step@-0.2-3=$dir/$GUEST_KERNEL-step.svg" "${runs[@]}" >"$dir/$GUEST_KERNEL.md"
+    # a hog that moves: the demand that hostd has of each vCPU, and the host's own PELT of the vCPU's thread
+    /usr/bin/python3 -B "$LAB_TOP/tests/bench/signal/compare.py" --kernel "$(bench_release)" --without vmfreq-guestd \
+        --plot "hop@1-5=$dir/$GUEST_KERNEL-hop.svg" "$dir/$GUEST_KERNEL/ebpf" >/dev/null
     note "$dir/$GUEST_KERNEL.md"
 }
 

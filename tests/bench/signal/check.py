@@ -517,7 +517,8 @@ def test_whole_run(directory):
     write_run(directory)
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        assert compare.main([str(directory), "--plot", "step=%s/step.svg" % directory]) == 0
+        assert compare.main([str(directory), "--plot", "step=%s/step.svg" % directory,
+                             "--plot", "step@1-2=%s/part.svg" % directory]) == 0
     rows = {}
     for row in re.findall(r"^\| step \| (.*) \|$", out.getvalue(), re.M):
         cells = row.split(" | ")
@@ -534,7 +535,8 @@ def test_whole_run(directory):
     assert rows["agent 10 Hz"][6] == "0", rows
     # a poll each 100 ms sees a step at the end of its turn: by then the truth crossed 33.5 ms after it
     near(int(rows["agent 10 Hz"][4].split(" / ")[0]), 100 - 34, 2, "rises, polled")
-    assert (directory / "step.svg").read_text().count("<path") == 3
+    assert (directory / "step.svg").read_text().count("<path") == 4
+    assert ">1 s<" in (directory / "part.svg").read_text() and ">2 s<" not in (directory / "part.svg").read_text()
     raises(sources.SourceError, compare.main, [str(directory), "--plot", "stop=%s/x" % directory])
 
 

@@ -106,23 +106,24 @@ def rows(run, load, args):
     return out
 
 
-def draw(runs, name, truth_kind):
-    """The load from half a second before it on; runs lie on each other by their beginnings, and the truth
-    is the first one's."""
+def draw(runs, what, truth_kind):
+    """what: LOAD, or LOAD@FROM-TO, in seconds from its beginning: by default from half a second before it to its end.
+    Runs lie on each other by their beginnings, and the truth is the first one's."""
+    name, _at, stretch = what.partition("@")
+    first, last = [int(float(word) * 1_000_000) for word in (stretch or "-0.5-3600").rsplit("-", 1)]
     names, series, cpus = ["truth (util_avg)"], {}, None
     for run in runs:
+        shown = [source for source in run.sources if source.is_plotted(len(runs) == 1)]
         for load in run.truth.loads:
             if load.name != name:
                 continue
-            begin = max(load.begin - 500_000, run.truth.begin)
+            begin, end = max(load.begin + first, run.truth.begin), min(load.begin + last, load.end)
             cpus = cpus or load.cpus
             for cpu in load.cpus:
-                series.setdefault((names[0], cpu), run.truth.window(cpu, truth_kind, begin, load.end))
-                for source in run.sources:
-                    if source.is_plotted():
-                        series[source.name, cpu] = source.samples(cpu, begin, load.end)
-            names += [source.name for source in run.sources if source.is_plotted()
-                      and source.name not in names]
+                series.setdefault((names[0], cpu), run.truth.window(cpu, truth_kind, begin, end))
+                for source in shown:
+                    series[source.name, cpu] = source.samples(cpu, begin, end)
+            names += [source.name for source in shown if source.name not in names]
     if cpus is None:
         raise sources.SourceError("no load called %s" % name)
     return plot.svg("Load \"%s\": what each source said, and the truth" % name, cpus, names, series)
@@ -139,7 +140,7 @@ def parse(argv):
                         help="tasks that the truth doesn't count: vmfreq-guestd leaves itself out")
     parser.add_argument("--level", type=int, default=figures.LEVEL, help="where edges are measured")
     parser.add_argument("--margin", type=int, default=figures.MARGIN)
-    parser.add_argument("--plot", action="append", default=[], metavar="LOAD=FILE.svg")
+    parser.add_argument("--plot", action="append", default=[], metavar="LOAD[@FROM-TO]=FILE.svg")
     return parser.parse_args(argv)
 
 

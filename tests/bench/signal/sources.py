@@ -31,8 +31,9 @@ class Source:
         self.name, self.kind, self.steps = name, kind, {}
         self.looked = {}            # cpu -> [usec], as long as its steps: when the values were sampled, where that is known
 
-    def is_plotted(self):
-        return self.kind != "demand" and "sampled" not in self.name
+    def is_plotted(self, demand):
+        """In a plot of several runs there is no room for what hostd takes for the demand."""
+        return (demand or self.kind != "demand") and "sampled" not in self.name
 
     def add(self, usec, cpu, value):
         self.steps.setdefault(cpu, []).append((usec, value))
