@@ -11,6 +11,12 @@ cmd_bench() {
     while (($# > 0)); do
         case $what:$1 in
             signal:--quick) loads=$BENCH_QUICK ;;
+            signal:--source)
+                [[ " $BENCH_SOURCES " == *" ${2:-?} "* ]] || die "--source: one of $BENCH_SOURCES"
+                # shellcheck disable=SC2034 # bench-signal.sh's
+                BENCH_ONLY=$2
+                shift
+                ;;
             *:--kernel)
                 [[ " $GUEST_KERNELS " == *" ${2:-?} "* ]] || die "--kernel: one of $GUEST_KERNELS"
                 kernels=$2
