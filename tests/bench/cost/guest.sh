@@ -53,7 +53,9 @@ watch_guestd() {
 	pid=$(guestd_pid)
 	[ "$pid" -gt 0 ] || fail "vmfreq-guestd doesn't run"
 	sysctl -q -w kernel.bpf_stats_enabled=1
+	# asking is work, too
 	reports=$(reports)
+	sleep 3
 	cpu=$(cpu_nsec "$pid") wakeups=$(wakeups "$pid") programs=$(programs "$pid")
 	during "$@"
 	difference cpu_nsec "$cpu" "$(cpu_nsec "$pid")"
