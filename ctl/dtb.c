@@ -117,18 +117,28 @@ static int add_state(struct tree *tree, int table, unsigned i)
 	return r < 0 ? r : fdt_setprop_u32(tree->fdt, node, "clock-latency-ns", LATENCY_NS);
 }
 
-/* A node comes before its siblings: so the highest frequency is added first. */
-static int add_table(struct tree *tree, unsigned cpu, uint32_t phandle)
+/* A node NAME-cpuN of the root's: its offset, or libfdt's error. */
+static int add_node(struct tree *tree, const char *what, unsigned cpu, const char *compatible)
 {
 	char name[32];
 	int node, r;
 
-	snprintf(name, sizeof(name), "opp-table-cpu%u", cpu);
+	snprintf(name, sizeof(name), "%s-cpu%u", what, cpu);
 	node = fdt_add_subnode(tree->fdt, 0, name);
 	if (node < 0)
 		return node;
-	r = fdt_setprop_string(tree->fdt, node, "compatible", "operating-points-v2");
-	if (r == 0 && tree->clusters->of[cpu] != 0)
+	r = fdt_setprop_string(tree->fdt, node, "compatible", compatible);
+	return r < 0 ? r : node;
+}
+
+/* A node comes before its siblings: so the highest frequency is added first. */
+static int add_table(struct tree *tree, unsigned cpu, uint32_t phandle)
+{
+	int node = add_node(tree, "opp-table", cpu, "operating-points-v2"), r = 0;
+
+	if (node < 0)
+		return node;
+	if (tree->clusters->of[cpu] != 0)
 		r = fdt_setprop_empty(tree->fdt, node, "opp-shared");
 	if (r == 0)
 		r = fdt_setprop_u32(tree->fdt, node, "phandle", phandle);
@@ -139,16 +149,11 @@ static int add_table(struct tree *tree, unsigned cpu, uint32_t phandle)
 
 static int add_clock(struct tree *tree, unsigned cpu, uint32_t phandle)
 {
-	char name[32];
-	int node, r;
+	int node = add_node(tree, "clock", cpu, "fixed-clock"), r;
 
-	snprintf(name, sizeof(name), "clock-cpu%u", cpu);
-	node = fdt_add_subnode(tree->fdt, 0, name);
 	if (node < 0)
 		return node;
-	r = fdt_setprop_string(tree->fdt, node, "compatible", "fixed-clock");
-	if (r == 0)
-		r = fdt_setprop_u32(tree->fdt, node, "#clock-cells", 0);
+	r = fdt_setprop_u32(tree->fdt, node, "#clock-cells", 0);
 	if (r == 0)
 		r = fdt_setprop_u32(tree->fdt, node, "clock-frequency",
 				    (uint32_t)(tree->frequencies->khz[0] * 1000));

@@ -134,7 +134,8 @@ static void test_hostile_host(_unused_ void **state)
 	}
 }
 
-static void test_hotplug(_unused_ void **state)
+/* It streams, and a busy CPU 1 goes. */
+static void stream_and_unplug(void)
 {
 	start_streaming(false);
 	while (util_est_of(1) != 1024)
@@ -144,6 +145,11 @@ static void test_hotplug(_unused_ void **state)
 	do
 		expect(MESSAGE_REPORT);
 	while (util_est_of(1) != 0);
+}
+
+static void test_hotplug(_unused_ void **state)
+{
+	stream_and_unplug();
 	write_stat(3, 1000); /* CPU 2 was not in our HELLO */
 	expect(MESSAGE_BYE);
 	assert_int_equal(message.bye.code, BYE_SHUTDOWN);
@@ -154,13 +160,7 @@ static void test_hotplug(_unused_ void **state)
 /* A number that comes back may be another vCPU's by then: its id is said anew. */
 static void test_cpu_returns(_unused_ void **state)
 {
-	start_streaming(false);
-	while (util_est_of(1) != 1024)
-		expect(MESSAGE_REPORT);
-	write_stat(1, 1000);
-	do
-		expect(MESSAGE_REPORT);
-	while (util_est_of(1) != 0);
+	stream_and_unplug();
 	write_stat(2, 1000);
 	expect(MESSAGE_BYE);
 	assert_int_equal(message.bye.code, BYE_SHUTDOWN);
