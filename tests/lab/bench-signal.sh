@@ -125,7 +125,9 @@ bench_run() {
         bench_poll 1
     fi
     [[ $source != ebpf ]] || bench_host_pelt
+    guest_run 'cat /proc/stat' >"$dir/stat-before"
     guest_run -t "$seconds" "guest.sh run /run/loads $*"
+    guest_run 'cat /proc/stat' >"$dir/stat-after"
     # shellcheck disable=SC2016 # for the host VM's shell
     host_run 'kill $(cat /run/bench/poll.pids) 2>/dev/null; true'
     bench_sync

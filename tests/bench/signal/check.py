@@ -471,6 +471,12 @@ def test_moves():
     assert figures.Moves().row() is None
 
 
+def test_steal():
+    before = "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 10 0 10 80 0 0 0 0 0 0\ncpu1 0 0 0 100 0 0 0 0 0 0\nintr 5\n"
+    after = "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 60 0 10 105 0 0 0 25 7 7\ncpu1 0 0 0 200 0 0 0 0 0 0\ncpu2 1 1 1 1 1 1 1 1\n"
+    assert compare.steal(before, after) == {0: 25.0, 1: 0.0}
+
+
 def test_plot():
     text = plot.svg("a < b", [0, 1], ["truth", "x & y"], {
         ("truth", 0): pulses(), ("x & y", 0): delayed(pulses(), 100), ("truth", 1): [None, 5, 5, 7]})

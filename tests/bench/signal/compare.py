@@ -7,6 +7,7 @@ A RUN is a directory with what was collected at one time (README.md beside this 
   sync        exchanges between the clocks of host and guest (sources.py)
   label       what to call hostd's source, "eBPF" say; the directory's name if it isn't there
   hostd.log, poll-NAME, series-NAME     what was said at the time; any of them may be missing (sources.py)
+  stat-before, stat-after   the guest's /proc/stat, for the part of the time that was stolen; both may be missing
 
 The figures are defined in figures.py. util_avg is compared with what the CPU's tasks of all classes used
 (--truth all: CFS, RT and deadline), or with the root CFS run queue's alone (--truth cfs); demand with the larger
@@ -22,6 +23,16 @@ import plot
 import sources
 
 
+def steal(before, after):
+    """cpu -> the part of the time between two texts of /proc/stat that the host took, in percent."""
+    def times(text):
+        lines = [line.split() for line in text.splitlines() if line.startswith("cpu") and not line.startswith("cpu ")]
+        return {int(words[0][3:]): [int(word) for word in words[1:9]] for words in lines}
+    first, last = times(before), times(after)
+    return {cpu: 100 * (last[cpu][7] - first[cpu][7]) / max(sum(last[cpu]) - sum(first[cpu]), 1)
+            for cpu in last if cpu in first}
+
+
 class Run:
     def __init__(self, directory, args):
         self.directory = pathlib.Path(directory)
@@ -32,6 +43,13 @@ class Run:
         with open(self.directory / "sync") as file:
             self.clocks = sources.Clocks(sources.read_sync(file), self.truth.syncs)
         self.sources = self._read(args)
+
+    def steal_text(self):
+        files = [self.directory / name for name in ("stat-before", "stat-after")]
+        if not all(file.exists() for file in files):
+            return ""
+        stolen = steal(*[file.read_text() for file in files])
+        return ", stolen from " + ", ".join("CPU %d: %.1f %%" % row for row in sorted(stolen.items()))
 
     def _read(self, args):
         found = []
@@ -148,8 +166,8 @@ def main(argv):
     args = parse(argv)
     runs = [Run(directory, args) for directory in args.runs]
     for run in runs:
-        print("%s: %d loads, %d sync markers, clocks within %.1f ms\n" % (
-            run.label, len(run.truth.loads), len(run.truth.syncs), run.clocks.error / 1000))
+        print("%s: %d loads, %d sync markers, clocks within %.1f ms%s\n" % (
+            run.label, len(run.truth.loads), len(run.truth.syncs), run.clocks.error / 1000, run.steal_text()))
     print(table(runs, args), end="")
     print(move_table(runs), end="")
     for word in args.plot:
