@@ -30,7 +30,10 @@ bench_install() {
     host_pipe 'mkdir -p /run/bench && cat >/run/bench/host.py' <"$bench/host.py"
     guest_pipe /usr/local/bin/guest.sh <"$bench/guest.sh"
     guest_pipe /run/loads <"$bench/loads"
-    guest_run 'chmod 755 /usr/local/bin/guest.sh; mountpoint -q /sys/kernel/tracing || mount -t tracefs nodev /sys/kernel/tracing'
+    guest_pipe /run/compile <"$bench/recorded/compile"
+    gcc -O2 -s -static -Wall -Wextra -Werror -o "$LAB_STATE/replay" "$bench/replay.c"
+    guest_pipe /usr/local/bin/replay <"$LAB_STATE/replay"
+    guest_run 'chmod 755 /usr/local/bin/guest.sh /usr/local/bin/replay; mountpoint -q /sys/kernel/tracing || mount -t tracefs nodev /sys/kernel/tracing'
 }
 
 # hostd with the records it receives in a file: journald would drop some

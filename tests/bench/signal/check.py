@@ -16,6 +16,7 @@ import ftrace
 import host
 import pelt
 import plot
+import record
 import sources
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -471,6 +472,21 @@ def test_moves():
     assert figures.Moves().row() is None
 
 
+def test_record():
+    trace = Trace()
+    lines = [text for _usec, text in sorted(trace.lines)]
+    for usec, cpu, left, came in ((100, 0, 0, 50), (900, 0, 50, 77), (950, 0, 77, 50), (1400, 0, 50, 51), (3000, 0, 51, 0),
+                                  (5000, 1, 0, 51), (5100, 1, 51, 0), (9000, 1, 0, 51), (9900, 1, 51, 0)):
+        lines.append(" x-1 [%03d] d..2. 7.%06d: sched_switch: prev_comm=a prev_pid=%d prev_prio=120 prev_state=S ==> "
+                     "next_comm=b next_pid=%d next_prio=120" % (cpu, usec, left, came))
+        if came == 77:
+            lines.append(" x-1 [000] ..... 7.%06d: sched_process_fork: comm=a pid=50 child_comm=a child_pid=51" % usec)
+    # 77 is somebody else's: what it cut in two is one stretch, and 100 us on CPU 1 are too few
+    found = record.merged(record.stretches(lines, 50))
+    assert found == [[7_000_100, 50, 0, 1300], [7_001_400, 51, 0, 1600], [7_009_000, 51, 1, 900]], found
+    assert record.lines_of(found) == ["0 0 0 1300", "1300 1 0 1600", "8900 1 1 900"]
+
+
 def test_steal():
     before = "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 10 0 10 80 0 0 0 0 0 0\ncpu1 0 0 0 100 0 0 0 0 0 0\nintr 5\n"
     after = "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 60 0 10 105 0 0 0 25 7 7\ncpu1 0 0 0 200 0 0 0 0 0 0\ncpu2 1 1 1 1 1 1 1 1\n"
@@ -574,6 +590,7 @@ def test_guest_half(directory):
     (directory / "bin").mkdir()
     fake_program(directory / "bin", "sleep", "exit 0\n")
     fake_program(directory / "bin", "load", 'echo "$@" >>%s/loaded\n' % directory)
+    fake_program(directory / "bin", "replay", "exit 0\n")
     fake_program(directory / "bin", "chrt", 'shift 2; exec "$@"\n')
     guest(directory, "begin")
     for file, text in (("trace_clock", "mono"), ("tracing_on", "1"), ("trace", ""),
@@ -621,7 +638,7 @@ def test_sync_and_poll(directory):
 
 def test_small_python():
     """The programs need no more than python3-minimal has (it has no json, for one)."""
-    minimal = {"argparse", "ast", "os", "pathlib", "re", "socket", "subprocess", "sys", "time"}
+    minimal = {"argparse", "ast", "os", "pathlib", "re", "signal", "socket", "subprocess", "sys", "time"}
     own = {path.stem for path in HERE.glob("*.py")}
     for path in HERE.glob("*.py"):
         if path.name != "check.py":
