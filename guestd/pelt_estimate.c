@@ -43,12 +43,15 @@ void pelt_estimate(const struct pelt_record *record, struct pelt_account *accoun
 }
 
 uint64_t pelt_estimate_fall_nsec(const struct pelt_record *record, const struct pelt_step *step,
-				 uint16_t sent1024)
+				 uint16_t sent1024, uint64_t now_nsec)
 {
 	uint32_t nothing = (MAX(step->least1024, 1U) - 1U) / 2, low;
 
-	if (sent1024 == 0 || record->idle_nsec == 0)
+	if (sent1024 == 0)
 		return UINT64_MAX;
+	if (record->idle_nsec == 0)
+		return pelt_step_is_over(record->rung, now_nsec, step->fall_nsec) ? UINT64_MAX
+										  : step->fall_nsec;
 	low = sent1024 > step->fall1024 + nothing ? (uint32_t)sent1024 - step->fall1024 : nothing;
 	return pelt_record_fall_nsec(pelt_step_wanted(record), low);
 }

@@ -19,11 +19,13 @@ struct pelt_account {
 void pelt_estimate(const struct pelt_record *record, struct pelt_account *account,
 		   struct estimate *ret);
 
-/* In what time an idle CPU's demand will have fallen so far that the host should hear of it: by
- * fall1024 from what was sent, or below half of rise1024, where it is as good as none. UINT64_MAX
- * if nothing was sent, or the CPU isn't idle and so rings by itself. */
+/* In what time a CPU has to be looked at again although it doesn't ring. An idle one when its
+ * demand will have fallen so far that the host should hear of it: by fall1024 from what was sent,
+ * or below half of least1024, where it is as good as none. One that isn't idle when fall_nsec are
+ * over, if it rang within them: should it go idle before, it doesn't ring for that. Any other rings
+ * by itself, and one of which nothing was sent has nothing to take back: UINT64_MAX. */
 uint64_t pelt_estimate_fall_nsec(const struct pelt_record *record, const struct pelt_step *step,
-				 uint16_t sent1024);
+				 uint16_t sent1024, uint64_t now_nsec);
 
 /* How far apart the wake-ups for a CPU have to be, in usec, if a look costs us cost_nsec of CPU
  * time: those for a rise 4 ms, those for a fall 20 ms. Where we are slow it is 4 times the cost for

@@ -148,9 +148,33 @@ static void test_fall_times(_unused_ void **state)
 		const struct pelt_record record = {.util_avg1024 = rows[i].avg,
 						   .uclamp_max1024 = 1024,
 						   .idle_nsec = rows[i].idle_nsec};
-		uint64_t nsec = pelt_estimate_fall_nsec(&record, &step, rows[i].sent);
+		uint64_t nsec = pelt_estimate_fall_nsec(&record, &step, rows[i].sent, NOW);
 
 		EXPECT(nsec == rows[i].fall_nsec, "row %u: %llu", i, (unsigned long long)nsec);
+	}
+}
+
+/* The programs don't ring for a CPU that goes idle soon after it rang: it is looked at then. */
+static void test_idle_soon_after(_unused_ void **state)
+{
+	const uint32_t msec = NSEC_PER_USEC * USEC_PER_MSEC;
+	const struct pelt_step step = {
+		.rise1024 = 31, .fall1024 = 62, .least1024 = 102, .fall_nsec = 20 * msec};
+	struct pelt_record record = {.util_avg1024 = 400,
+				     .uclamp_max1024 = 1024,
+				     .sent1024 = 400,
+				     .rung = pelt_step_rung(NOW)};
+
+	for (unsigned after = 0; after < 40; after++) {
+		uint64_t now = NOW + after * msec;
+		uint64_t nsec = pelt_estimate_fall_nsec(&record, &step, 400, now);
+		bool rings;
+
+		record.rung &= ~PELT_RUNG_WAITING;
+		rings = pelt_step_idle_due(&step, &record, now) != PELT_EVENT_NONE;
+		EXPECT(rings ? nsec == UINT64_MAX : nsec == step.fall_nsec, "%u ms: %llu", after,
+		       (unsigned long long)nsec);
+		assert_int_equal(pelt_estimate_fall_nsec(&record, &step, 0, now), UINT64_MAX);
 	}
 }
 
@@ -183,7 +207,8 @@ static void test_way_down(_unused_ void **state)
 
 		for (; sent > 0; looks++) {
 			struct pelt_record now = settled(age);
-			uint64_t nsec = pelt_estimate_fall_nsec(&now, &steps[i], (uint16_t)sent);
+			uint64_t nsec =
+				pelt_estimate_fall_nsec(&now, &steps[i], (uint16_t)sent, NOW + age);
 			struct pelt_record then = settled(age + nsec);
 			struct pelt_record early = settled(age + nsec - MIN(nsec, EARLY));
 			uint32_t wanted = pelt_step_wanted(&then);
@@ -231,7 +256,7 @@ int main(void)
 		cmocka_unit_test(test_intervals), cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_saturated), cmocka_unit_test(test_passed_on),
 		cmocka_unit_test(test_counts),	  cmocka_unit_test(test_fall_times),
-		cmocka_unit_test(test_way_down),
+		cmocka_unit_test(test_way_down),  cmocka_unit_test(test_idle_soon_after),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
