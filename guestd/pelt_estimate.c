@@ -42,18 +42,29 @@ void pelt_estimate(const struct pelt_record *record, struct pelt_account *accoun
 	*account = (struct pelt_account){true, record->delay_nsec, record->steal_nsec};
 }
 
+/* What an idle CPU has to fall to until it is worth a look. Nothing by one more than it takes: for
+ * a rounding there would be a look again. */
+static uint32_t low_of(const struct pelt_step *step, uint32_t sent)
+{
+	uint32_t nothing = (MAX(step->least1024, 1U) - 1U) / 2;
+	uint32_t low = MIN(sent / 2, pelt_step_less(sent, step->fall1024));
+
+	return low > 2 * nothing ? low : pelt_step_less(nothing, 1);
+}
+
 uint64_t pelt_estimate_fall_nsec(const struct pelt_record *record, const struct pelt_step *step,
 				 uint16_t sent1024, uint64_t now_nsec)
 {
-	uint32_t nothing = (MAX(step->least1024, 1U) - 1U) / 2, low;
+	uint64_t nsec;
 
 	if (sent1024 == 0)
 		return UINT64_MAX;
-	if (record->idle_nsec == 0)
-		return pelt_step_is_over(record->rung, now_nsec, step->fall_nsec) ? UINT64_MAX
-										  : step->fall_nsec;
-	low = sent1024 > step->fall1024 + nothing ? (uint32_t)sent1024 - step->fall1024 : nothing;
-	return pelt_record_fall_nsec(pelt_step_wanted(record), low);
+	nsec = pelt_record_fall_nsec(pelt_step_wanted(record), low_of(step, sent1024));
+	if (record->idle_nsec != 0)
+		return nsec;
+	return pelt_step_is_over(record->rung, now_nsec, step->fall_nsec)
+		       ? UINT64_MAX
+		       : MAX(nsec, step->fall_nsec);
 }
 
 /* usec, or `share` times the cost, in steps of it and at most SLOWER_MAX of them. */
