@@ -253,7 +253,7 @@ static __always_inline void leave_self_out(uint32_t *util_avg, uint32_t *util_es
 	part = pelt_step_cut(BPF_CORE_READ(self, se.avg.util_avg));
 	if (now > updated)
 		part = pelt_powers_decay(part, (now - updated) >> 20);
-	*util_avg = pelt_step_less(*util_avg, part);
+	*util_avg = pelt_step_others(*util_avg, part);
 	if (task_is_in_util_est(self))
 		*util_est = pelt_step_less(*util_est, task_util_est_of(self));
 }

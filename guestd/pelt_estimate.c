@@ -4,9 +4,6 @@
 
 #include "common/macro.h"
 
-/* 31/32, as in estimate.c: PELT comes to 1024 only in the limit. */
-#define SATURATED_1024 992U
-
 /* Rises go out at hostd's own pace; falls are held there anyway. */
 #define RISE_USEC  (4 * USEC_PER_MSEC)
 #define FALL_USEC  (20 * USEC_PER_MSEC)
@@ -31,7 +28,7 @@ void pelt_estimate(const struct pelt_record *record, struct pelt_account *accoun
 	*ret = (struct estimate){
 		.util_avg = (uint16_t)util_avg,
 		.util_est = (uint16_t)util_est,
-		.saturated = record->idle_nsec == 0 && util_avg >= SATURATED_1024,
+		.saturated = record->idle_nsec == 0 && util_avg >= PELT_STEP_SATURATED1024,
 		.run_delay_usec =
 			count_usec(account->primed, record->delay_nsec, account->delay_nsec),
 		.steal_usec = count_usec(account->primed, record->steal_nsec, account->steal_nsec),

@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-#define PELT_STEP_FULL1024 1024U
+#define PELT_STEP_FULL1024	1024U
+#define PELT_STEP_SATURATED1024 992U /* 31/32, as in estimate.c: 1024 comes only in the limit */
 
 /* One CPU: a cache line of a mapped array. The programs write what is between two changes of
  * sequence under the run queue's lock, so there is one writer at a time. Utilizations are the
@@ -82,6 +83,16 @@ static inline uint32_t pelt_step_cut(uint64_t util)
 static inline uint32_t pelt_step_less(uint32_t value, uint32_t part)
 {
 	return value > part ? value - part : 0;
+}
+
+/* What a CPU's others use, of a sum that may be above 1024 and has our own part in it. Where nobody
+ * had to wait it is the rest. A CPU that has been full would be so without us as well, unless we
+ * were most of it ourselves. */
+static inline uint32_t pelt_step_others(uint32_t util, uint32_t self)
+{
+	uint32_t others = pelt_step_less(util, self);
+
+	return util >= PELT_STEP_SATURATED1024 && 2 * others >= self ? util : others;
 }
 
 /* The performance that the kernel would ask of a real CPU: as effective_cpu_util() in

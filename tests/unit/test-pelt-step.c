@@ -49,6 +49,30 @@ static void test_cut(_unused_ void **state)
 }
 
 /* Up by the step, down by more, and both ends in any case. */
+/* Our own part of a CPU's sum. */
+static void test_others(_unused_ void **state)
+{
+	static const struct {
+		uint32_t util, self, others;
+	} rows[] = {
+		{300, 0, 300},
+		{300, 40, 260},
+		{30, 40, 0},	 /* what is left of us there fades later */
+		{991, 400, 591}, /* it idled now and then, so nobody had to wait */
+		{1024, 60, 1024},
+		{1024, 560, 1024}, /* a hog that we share the CPU with would have all of it */
+		{1024, 800, 224},  /* it was us: that is no demand */
+		{1024, 1024, 0},
+		{1500, 600, 1500}, /* a task has just come from another CPU */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint32_t others = pelt_step_others(rows[i].util, rows[i].self);
+
+		EXPECT(others == rows[i].others, "row %zu: %u", i, others);
+	}
+}
+
 static void test_steps(_unused_ void **state)
 {
 	static const struct {
@@ -132,9 +156,10 @@ static void test_wrap(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_wanted), cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_steps),  cmocka_unit_test(test_interval),
-		cmocka_unit_test(test_idle),   cmocka_unit_test(test_wrap),
+		cmocka_unit_test(test_wanted),	 cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_others),	 cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_interval), cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_wrap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
