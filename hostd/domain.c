@@ -124,8 +124,14 @@ static int do_op(struct domain *domain, struct vcpu *vcpu, enum plan_op op,
 	}
 }
 
+static bool is_floors(enum plan_op op)
+{
+	return op == PLAN_SET_FLOOR || op == PLAN_CLEAR_FLOOR;
+}
+
 /* What to do about a write that failed: forget the thread, wait, or give up for long. */
-static void take_failure(struct domain *domain, unsigned i, int error, uint64_t now_usec)
+static void take_failure(struct domain *domain, unsigned i, enum plan_op op, int error,
+			 uint64_t now_usec)
 {
 	struct vcpu *vcpu = &domain->vcpus[i];
 
@@ -141,19 +147,23 @@ static void take_failure(struct domain *domain, unsigned i, int error, uint64_t 
 		vcpu->retry_usec = now_usec + RETRY_LONG_USEC;
 		break;
 	}
-	if (vcpu->error != error)
+	if (vcpu->error != error || vcpu->error_is_floors != is_floors(op))
 		vcpu->error_logged |= log_event_limited(
 			&domain->write_log, now_usec, LOG_WARNING, EVENT_WRITE_FAILED,
 			LOG_DOMAIN(domain, .vcpu = &i, .reason = strerror(-error)),
 			"%s: vCPU %u (thread %d) can't be set: %s", domain->info.name, i,
 			(int)vcpu->thread.tid, strerror(-error));
 	vcpu->error = error;
+	vcpu->error_is_floors = is_floors(op);
 }
 
-static void take_success(struct domain *domain, unsigned i)
+/* That the CPUs could be set says nothing of the floor. */
+static void take_success(struct domain *domain, unsigned i, enum plan_op op)
 {
 	struct vcpu *vcpu = &domain->vcpus[i];
 
+	if (vcpu->error && vcpu->error_is_floors != is_floors(op))
+		return;
 	vcpu->retry_usec = 0;
 	vcpu->error = 0;
 	if (vcpu->error_logged)
@@ -183,11 +193,11 @@ static uint64_t run_plan(struct domain *domain, unsigned i, const struct plan_wa
 			continue;
 		r = do_op(domain, vcpu, order[k], want);
 		if (r < 0) {
-			take_failure(domain, i, r, now_usec);
+			take_failure(domain, i, order[k], r, now_usec);
 			return vcpu->retry_usec ? vcpu->retry_usec : domain->resolve_usec;
 		}
 		plan_done(&vcpu->have, want, order[k], now_usec);
-		take_success(domain, i);
+		take_success(domain, i, order[k]);
 	}
 	return next_usec;
 }

@@ -51,6 +51,7 @@ struct vcpu {
 	bool offline;              /* libvirt's word; a thread that is there knows better */
 	uint64_t retry_usec;       /* no writes before; 0: free to write */
 	int error;                 /* -errno of the last write that failed, 0 if none did */
+	bool error_is_floors;      /* of the floor, not of the CPUs */
 	bool error_logged;         /* so its end is, too */
 };
 

@@ -134,20 +134,25 @@ static void test_failing_write_is_said_once(void **state)
 	assert_int_equal(rename(to, from), 0);
 }
 
-/* That it can be written again is said once, too; and nothing of the vCPU that always could be. */
+/* That it can be written again is said once, too, and not because the vCPU's CPUs could be set
+ * meanwhile; and nothing of the vCPU that always could be. */
 static void test_recovered_write_is_said_once(void **state)
 {
 	const char *words[] = {"vCPU 1 (thread 1002) can't be set: Device or resource busy",
 			       "vCPU 1 can be set again", "vCPU 0"};
 	unsigned counts[3] = {};
 	struct fixture *f = *state;
+	struct cpumask place;
 	int saved;
 
 	start_with_guest(f);
 	saved = begin_log(f);
 	busy_file = "/vcpu1/cpu.uclamp.min";
 	send_report(f, 500, 300, 60000);
+	place = f->host->domains[0]->vcpus[1].have.cpus;
 	send_report(f, 500, 600, 60000);
+	while (cpumask_equal(&f->host->domains[0]->vcpus[1].have.cpus, &place))
+		sd_event_run(f->event, 20000); /* on to other cores, as its demand has risen */
 	busy_file = NULL;
 	send_report(f, 700, 900, 60000);
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max"); /* by itself, when its time has come */
@@ -217,7 +222,8 @@ static void test_reports_are_debug_lines(void **state)
 	assert_int_equal(counts[3], 2);
 }
 
-/* However many reports come, the log takes so many of them in a second, and says what is missing. */
+/* However many reports come, the log takes so many of them in a second, and says what is missing.
+ */
 static void test_report_lines_are_limited(void **state)
 {
 	const char *words[] = {"util_avg", "dropped"};
