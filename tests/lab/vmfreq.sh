@@ -152,7 +152,7 @@ floor_follows_load() {
     loop_start "actuator = $1"
     equal "the actuator" "$(status .floor.actuator)" "$1"
     eventually 20 "an idle guest has no floor (vCPU 1)" floor_is 1 0
-    load_start --cpus 1 --busy 40000
+    load_start --cpus 1 --busy 600000
     started=$(now)
     eventually 20 "vCPU 1's floor rises" floor_at_least 1 900
     measured "vCPU 1 has $(effective_floor 1) $((($(now) - started) / 1000)) ms after the command"

@@ -61,7 +61,7 @@ scenario() {
     # guestd may be streaming from the scenario before: the list is what was there without hostd
     before=$(listing)
     loop_start 'actuator = thread' 'placement = off'
-    load_start --cpus 1 --busy 120000
+    load_start --cpus 1 --busy 600000
     eventually 20 "vCPU 1 has a floor" floor_at_least 1 900
 
     # nobody reads, all of it, and changes nothing

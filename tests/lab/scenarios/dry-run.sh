@@ -9,7 +9,7 @@ scenario() {
     local before
     before=$(listing)
     loop_start --dry-run 'core_classes = 0-1 < 2-3'
-    load_start --cpus 1 --busy 20000
+    load_start --cpus 1 --busy 600000
     eventually 20 "vCPU 1's floor is decided on" floor_decided 1 800
     sleep 1
     equal "vCPU 1's floor" "$(effective_floor 1)" 0

@@ -35,7 +35,7 @@ scenario() {
     # set by hand below
     loop_start 'actuator = off'
     # a busy guest, so that its CPUs are looked at; the host's frequency is set by hand to have something to follow
-    load_start --cpus 0,1 --hop 100 --busy 60000
+    load_start --cpus 0,1 --hop 100 --busy 600000
     for khz in 1200000 3000000 600000; do
         host_khz "$khz"
         eventually 15 "the guest's CPU 0 shows $khz kHz" guest_khz_is 0 "$khz"

@@ -11,7 +11,7 @@ domain_id_is_not() { [[ $(status '.domains[0].id' 2>/dev/null) != "$1" ]]; }
 reports_since() { (($(status '.domains[0].reports' 2>/dev/null || echo 0) > $1)); }
 
 acts_on() {
-    load_start --cpus 1 --busy 60000
+    load_start --cpus 1 --busy 600000
     eventually 30 "$1: vCPU 1 has a floor" floor_at_least 1 800
     load_stop
     eventually 20 "$1: vCPU 1 is neutral again" floor_is 1 0

@@ -21,7 +21,7 @@ scenario() {
     equal "the actuator that hostd chose" "$(status .floor.actuator)" cpufreq
     contains "why" "$(status .floor.reason)" 'CONFIG_UCLAMP_TASK'
     equal "lines of the log that say so" "$(lines_since_start 'CONFIG_UCLAMP_TASK')" 1
-    load_start --cpus 1 --busy 20000
+    load_start --cpus 1 --busy 600000
     eventually 20 "vCPU 1 has a floor" floor_at_least 1 800
     differ "scaling_min_freq of the host's CPUs" "$(min_freqs)" "$before"
     hostd_stop

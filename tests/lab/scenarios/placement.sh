@@ -12,7 +12,7 @@ scenario() {
     for means in affinity cgroup; do
         loop_start "placement = $means" 'core_classes = 0-1 < 2-3' 'placement_dwell = 200ms'
         eventually 20 "the idle vCPU 0 is on the little cores" cpus_are 0 0-1
-        load_start --cpus 1 --busy 30000
+        load_start --cpus 1 --busy 600000
         eventually 20 "the busy vCPU 1 is on the big core of its mask" cpus_are 1 2
         eventually 10 "the idle vCPU 0 is on the little cores" cpus_are 0 0-1
         equal "the CPU under vCPU 1" "$(status '.domains[0].vcpus[1].host_cpu')" 2

@@ -23,7 +23,7 @@ scenario() {
         fi
         before=$(listing)
         loop_start "actuator = $floor" "placement = $placement" 'core_classes = 0-1 < 2-3'
-        load_start --cpus 1 --busy 60000
+        load_start --cpus 1 --busy 600000
         eventually 20 "vCPU 1 has a floor" floor_at_least 1 800
         eventually 20 "vCPU 1 is placed" cpus_are 1 2-3
         hostd_stop
@@ -47,7 +47,7 @@ scenario() {
 
         # and by hand
         host_run 'systemctl start vmfreq-hostd'
-        load_start --cpus 1 --busy 60000
+        load_start --cpus 1 --busy 600000
         eventually 20 "vCPU 1 has a floor" floor_at_least 1 800
         host_run 'systemctl kill -s KILL vmfreq-hostd; while systemctl -q is-active vmfreq-hostd; do sleep 0.1; done
             vmfreq-hostd --restore'

@@ -46,7 +46,7 @@ scenario() {
     equal "vmfreq-hostd" "$(host_run 'systemctl is-active vmfreq-hostd')" active
     equal "vmfreq-guestd" "$(guest_run 'systemctl is-active vmfreq-guestd')" active
     reports=$(status '.domains[0].reports')
-    load_start --cpus 1 --busy 60000
+    load_start --cpus 1 --busy 600000
     eventually 30 "reports go on" reports_since "$reports"
     eventually 30 "vCPU 1 has a floor" floor_at_least 1 800
     load_stop
