@@ -3,8 +3,9 @@
 #include "hostd/listener.h"
 
 #include <fcntl.h>
-#include <linux/vm_sockets.h>
 #include <sys/socket.h>
+/* After sys/socket.h, which older kernels' needs. */
+#include <linux/vm_sockets.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 

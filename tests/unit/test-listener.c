@@ -3,8 +3,9 @@
  * its port, is what the test says. */
 #include "tests/unit/test.h"
 
-#include <linux/vm_sockets.h>
 #include <sys/socket.h>
+/* After sys/socket.h, which older kernels' needs. */
+#include <linux/vm_sockets.h>
 #include <sys/un.h>
 
 #include "common/rootfs.h"
