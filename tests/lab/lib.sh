@@ -56,6 +56,19 @@ keep_newest() {
     done
 }
 
+# remove_trees PATH...: with all that is in them. A root file system in the making that was killed may still have this machine's
+# /proc, /sys and /dev/shm mounted in it: they are let go of first, and never entered.
+remove_trees() {
+    local tree place
+    for tree in "$@"; do
+        [[ -e $tree ]] || continue
+        awk -v tree="$(realpath "$tree")/" 'index($2, tree) == 1 { print $2 }' /proc/self/mounts | tac | while read -r place; do
+            umount "$place" || umount -l "$place"
+        done
+        rm -rf --one-file-system "$tree"
+    done
+}
+
 # ---- processes
 
 # A pid alone can be somebody else's by now: remember when it started, too.
@@ -181,7 +194,7 @@ lab_begin() {
     fi
     rm -rf "$LAB_STATE/log.old" "$LAB_RUN"
     [[ -d $LAB_LOG ]] && mv "$LAB_LOG" "$LAB_STATE/log.old"
-    rm -rf "$LAB_CACHE"/tmp.*
+    remove_trees "$LAB_CACHE"/tmp.*
     mkdir -p "$LAB_LOG" "$LAB_RUN"
     trap lab_end EXIT
     trap 'exit 130' INT
