@@ -6,7 +6,6 @@
 #   guest.sh agent SECONDS LOAD...    the same of qemu-ga, which the host polls meanwhile (its calls are the host's to count)
 #   guest.sh idle SECONDS             guestd's wake-ups and CPU time in an idle guest
 #   guest.sh memory                   guestd's memory, kB
-#   guest.sh hackbench COUNT ARGUMENT...  runs hackbench so often with guestd and without, in turn; seconds of each run
 set -eu
 
 fail() {
@@ -78,23 +77,6 @@ memory() {
 	awk '/^(Rss|Anonymous):/ { print tolower(substr($1, 1, length($1) - 1)) "_kb", $2 }' "/proc/$(guestd_pid)/smaps_rollup"
 }
 
-# One run, in seconds
-one_hackbench() { hackbench "$@" | sed -n 's/^Time: *//p'; }
-
-bench_hackbench() {
-	count=$1
-	shift
-	while [ "$count" -gt 0 ]; do
-		systemctl stop vmfreq-guestd
-		sleep 1
-		echo "without $(one_hackbench "$@")"
-		systemctl start vmfreq-guestd
-		sleep 2
-		echo "with $(one_hackbench "$@")"
-		count=$((count - 1))
-	done
-}
-
 verb=${1-}
 [ $# -eq 0 ] || shift
 case $verb in
@@ -102,6 +84,5 @@ guestd) watch_guestd "$@" ;;
 idle) watch_guestd "$1" ;;
 agent) watch_agent "$@" ;;
 memory) memory ;;
-hackbench) bench_hackbench "$@" ;;
-*) fail "guestd, agent, idle, memory or hackbench?" ;;
+*) fail "guestd, agent, idle or memory?" ;;
 esac
