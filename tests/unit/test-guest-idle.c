@@ -98,15 +98,21 @@ static unsigned run(uint64_t usec, unsigned idle_percent)
 	return n_waits - before;
 }
 
+/* How often it looks in a minute, once it knows what the guest does. */
+static unsigned waits_in_a_minute(unsigned idle_percent)
+{
+	start_faking();
+	run(5 * USEC_PER_SEC, idle_percent);
+	return run(60 * USEC_PER_SEC, idle_percent);
+}
+
 /* With the settings as they are installed. */
 static void test_idle(_unused_ void **state)
 {
 	unsigned n;
 
 	write_config("[guest]\n");
-	start_faking();
-	run(5 * USEC_PER_SEC, 100);
-	n = run(60 * USEC_PER_SEC, 100);
+	n = waits_in_a_minute(100);
 	EXPECT(n <= 4 * 60 + 1, "%u in a minute", n);
 	EXPECT(n >= 4 * 60 - 10, "%u in a minute", n); /* it does look */
 }
@@ -117,9 +123,7 @@ static void test_nearly_idle(_unused_ void **state)
 	unsigned n;
 
 	write_config("[guest]\n");
-	start_faking();
-	run(5 * USEC_PER_SEC, 99);
-	n = run(60 * USEC_PER_SEC, 99);
+	n = waits_in_a_minute(99);
 	EXPECT(n <= 4 * 60 + 1, "%u in a minute", n);
 }
 
@@ -131,9 +135,7 @@ static void test_nearly_idle_schedstat(_unused_ void **state)
 	has_schedstat = true;
 	write_config("[guest]\n");
 	write_schedstat(0);
-	start_faking();
-	run(5 * USEC_PER_SEC, 99);
-	n = run(60 * USEC_PER_SEC, 99);
+	n = waits_in_a_minute(99);
 	EXPECT(n <= 4 * 60 + 1, "%u in a minute", n);
 }
 

@@ -78,10 +78,16 @@ class Run:
         return found if found.said else None
 
 
+def markdown(headings, lines):
+    """lines: (load, source, cells)."""
+    head = ["load", "source", *headings]
+    rows = [head] + [[load.name, source.name, *cells] for load, source, cells in lines]
+    text = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([text[0], "|" + "---|" * len(head), *text[1:]]) + "\n"
+
+
 def table(runs, args):
-    lines = ["| load | source | " + " | ".join(figures.HEADINGS) + " |",
-             "|" + "---|" * (2 + len(figures.HEADINGS))]
-    names = []
+    lines, names = [], []
     for run in runs:
         names += [load.name for load in run.truth.loads if load.name not in names]
     for name in names:
@@ -89,39 +95,35 @@ def table(runs, args):
             for load in run.truth.loads:
                 if load.name == name:
                     lines += rows(run, load, args)
-    return "\n".join(lines) + "\n"
-
-
-def moves_of(run, load):
-    """What each source with known times of sampling said first of a task that came."""
-    out = []
-    for source in run.sources:
-        found = figures.Moves()
-        truths = {cpu: run.truth.window(cpu, "all", load.begin, load.end) for cpu in load.cpus}
-        for cpu in load.cpus:
-            if cpu in source.looked:
-                found.add(truths[cpu], [truth for other, truth in truths.items() if other != cpu], source.looked[cpu],
-                          source.steps[cpu], load.begin)
-        if found.row():
-            out.append("| %s | %s | %s |" % (load.name, source.name, " | ".join(found.row())))
-    return out
-
-
-def move_table(runs):
-    lines = [line for run in runs for load in run.truth.loads for line in moves_of(run, load)]
-    if not lines:
-        return ""
-    return "\n".join(["", "| load | source | " + " | ".join(figures.MOVE_HEADINGS) + " |",
-                      "|" + "---|" * (2 + len(figures.MOVE_HEADINGS))] + lines) + "\n"
+    return markdown(figures.HEADINGS, lines)
 
 
 def rows(run, load, args):
     out = []
     for source in run.sources:
         found = run.figures(load, source, args.level, args.margin)
-        out.append("| %s | %s | %s |" % (load.name, source.name, " | ".join(
-            found.row() if found else ["0"] + ["-"] * (len(figures.HEADINGS) - 1))))
+        out.append((load, source, found.row() if found else ["0"] + ["-"] * (len(figures.HEADINGS) - 1)))
     return out
+
+
+def moves_of(run, load):
+    """What each source with known times of sampling said first of a task that came."""
+    out = []
+    truths = {cpu: run.truth.window(cpu, "all", load.begin, load.end) for cpu in load.cpus}
+    for source in run.sources:
+        found = figures.Moves()
+        for cpu in load.cpus:
+            if cpu in source.looked:
+                found.add(truths[cpu], [truth for other, truth in truths.items() if other != cpu], source.looked[cpu],
+                          source.steps[cpu], load.begin)
+        if found.row():
+            out.append((load, source, found.row()))
+    return out
+
+
+def move_table(runs):
+    lines = [line for run in runs for load in run.truth.loads for line in moves_of(run, load)]
+    return "\n" + markdown(figures.MOVE_HEADINGS, lines) if lines else ""
 
 
 def draw(runs, what, truth_kind):
