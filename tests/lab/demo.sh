@@ -91,7 +91,7 @@ cmd_demo() {
     step pin 30 demo_pin || die "the guest's threads could not be pinned"
     say "the load: a busy task in the guest that goes to the other of its two vCPUs every $DEMO_HOP_MSEC ms"
     say "each vCPU has a host CPU of its own here, so that what is seen is the task's and not its neighbours'"
-    say "settings that aren't the default, for emulation is slow: $(xargs <<<"$GUESTD_CONFIG"), $HOSTD_CONFIG"
+    say "settings that aren't the default, for emulation is slow: $(guestd_config | xargs), $HOSTD_CONFIG"
     say "in the status: floor is what hostd decides, effective is what the kernel has"
     rm -f "$LAB_RUN"/demo.*
     for ((round = 1; round <= DEMO_ROUNDS; round++)); do

@@ -127,7 +127,7 @@ guest_start() {
     guest_boot
     note "booted: $(guest_boot_times)"
     guest_tar | guest_pipe /run/vmfreq.tar
-    guest_run "$GUEST_INSTALL && echo '$GUESTD_CONFIG' >/etc/vmfreq.conf && systemctl -q enable --now vmfreq-guestd && sync"
+    guest_run "$GUEST_INSTALL && echo '$(guestd_config)' >/etc/vmfreq.conf && systemctl -q enable --now vmfreq-guestd && sync"
 }
 
 guest_boot() {
@@ -149,6 +149,15 @@ guest_wait() {
 }
 
 guest_boot_times() { guest_run "$GUEST_TIMES" | guest_times; }
+
+# Whether its systemd still does what it is asked: a guest with one dead vCPU answers, but starts and stops nothing.
+guest_works() { guest_run -t 15 'systemctl daemon-reload'; }
+
+# Where each vCPU is: two looks tell one that goes round from one that stands.
+guest_registers() {
+    host_run "for i in 1 2; do virsh qemu-monitor-command $GUEST --hmp 'info registers -a' |
+        grep -E '^(CPU|RIP|RAX|RSP|GS|CS|CR)|RIP='; sleep 1; done"
+}
 
 guest_stop() { host_run "virsh -q destroy $GUEST 2>/dev/null; true"; }
 

@@ -127,9 +127,39 @@ scenario_run() {
         say "$(printf '%-18s FAILED  %6s s of %s  %s%s' "$name" "$(since "$started")" "$limit" "$figures" \
             "${reason:-ended with status $status}")"
         ((attempt == 2)) || say "$(printf '%-18s trying once more' "$name")"
+        lab_mend
     done
     tail -n 12 "$LAB_LOG/$name.log" | sed 's/^/            | /'
     return 1
+}
+
+# What the VMs can say of a failure, into the log of the scenario that failed.
+lab_evidence() {
+    echo '==== hostd'
+    hostd_journal 40 || true
+    echo "==== the guest's vCPUs"
+    guest_registers || true
+    echo "==== the guest's console"
+    host_run "tail -n 60 $GUEST_CONSOLE" || true
+    echo '==== guestd, and the guest kernel'
+    guest_run -t 20 'journalctl -q --no-pager -b -n 60' || true
+}
+
+# After a failure: its evidence is kept, and a VM that no longer works is started anew, or what comes next would fail for that.
+lab_mend() {
+    if ! in_time 30 host_run true >/dev/null 2>&1; then
+        say "$(printf '%-18s the host VM no longer answers: its console is kept, and it is started anew' "$STEP")"
+        echo "host-of-$STEP" >>"$LAB_RUN/started-anew"
+        lab_next_host
+        return 0
+    fi
+    in_time 60 lab_evidence >>"$LAB_LOG/$STEP.log" 2>&1 || true
+    if ! in_time 40 guest_works >/dev/null 2>&1; then
+        say "$(printf '%-18s the guest no longer works: what its vCPUs do and its console are in %s; it is started anew' \
+            "$STEP" "$LAB_LOG/$STEP.log")"
+        echo "guest-of-$STEP" >>"$LAB_RUN/started-anew"
+        step "guest@$LAB_HOST" 300 guest_start || true
+    fi
 }
 
 # ---- the command
@@ -239,6 +269,9 @@ cmd_test() {
 finish() {
     FAILED=$((FAILED + $1))
     [[ -z $2 ]] || say "$2"
+    if [[ -s $LAB_RUN/started-anew ]]; then
+        say "VMs that stopped working and were started anew: $(xargs <"$LAB_RUN/started-anew")"
+    fi
     if [[ -s $LAB_RUN/second-try ]]; then
         say "passed only on the second try: $(xargs <"$LAB_RUN/second-try")"
     fi

@@ -8,11 +8,15 @@ HOSTD_DROPIN=/run/systemd/system/vmfreq-hostd.service.d
 
 # Under emulation a sample costs the guest 3 ms of CPU (docs/benchmarks.md), so it samples a fifth as often as by default. And
 # its own housekeeping reads as load: what is below a step is none.
-# shellcheck disable=SC2034 # for guest.sh
-GUESTD_CONFIG='[guest]
-interval = 50ms
-window = 50ms
-step = 10%'
+#
+# On a host VM with 6.1 guestd goes by /proc. The guest's clock is the HPET there (guest.sh), so each look of the eBPF programs at
+# it is an exit to QEMU, and with as many exits as that the emulation of SVM doesn't last: in two of three runs of the scenarios the
+# guest lost a vCPU, or the host VM panicked on an interrupt that came right behind VMRUN, with the guest's GS. The host's part is tested
+# there all the same; the programs run on the other one.
+guestd_config() {
+    printf '%s\n' '[guest]' 'interval = 50ms' 'window = 50ms' 'step = 10%'
+    host_has_uclamp || echo 'signal = proc'
+}
 # and so a floor has to outlast the time between two samples
 HOSTD_CONFIG='floor_hold = 300ms'
 
