@@ -8,8 +8,9 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
+import checks
 import compare
 import figures
 import ftrace
@@ -18,23 +19,12 @@ import pelt
 import plot
 import record
 import sources
+from checks import near, raises
 
 HERE = pathlib.Path(__file__).resolve().parent
 MSEC = 1000                        # in us
 HOG, HOG_PRIO, RT_PRIO = 101, 120, 49
 HALF_LIFE_USEC = 32 * 1024 * 1024 // 1000
-
-
-def near(got, wanted, tolerance, what=""):
-    assert abs(got - wanted) <= tolerance, "%s: %s, not %s +- %s" % (what, got, wanted, tolerance)
-
-
-def raises(kind, call, *args):
-    try:
-        call(*args)
-    except kind as error:
-        return str(error)
-    raise AssertionError("no %s" % kind.__name__)
 
 
 class Trace:
@@ -494,7 +484,7 @@ def test_steal():
 
 
 def test_plot():
-    text = plot.svg("a < b", [0, 1], ["truth", "x & y"], {
+    text = plot.draw("a < b", [0, 1], ["truth", "x & y"], {
         ("truth", 0): pulses(), ("x & y", 0): delayed(pulses(), 100), ("truth", 1): [None, 5, 5, 7]})
     assert text.count("<path") == 3 and "a &lt; b" in text and "x &amp; y" in text
     for tag in ("text", "svg"):
@@ -637,28 +627,8 @@ def test_sync_and_poll(directory):
 
 
 def test_small_python():
-    """The programs need no more than python3-minimal has (it has no json, for one)."""
-    minimal = {"argparse", "ast", "os", "pathlib", "re", "signal", "socket", "subprocess", "sys", "time"}
-    own = {path.stem for path in HERE.glob("*.py")}
-    for path in HERE.glob("*.py"):
-        if path.name != "check.py":
-            for module in re.findall(r"^\s*(?:import|from)\s+(\w+)", path.read_text(), re.M):
-                assert module in minimal | own, "%s needs %s" % (path.name, module)
-
-
-def main():
-    n = 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_"):
-            continue
-        if test.__code__.co_argcount:
-            with tempfile.TemporaryDirectory() as directory:
-                test(pathlib.Path(directory))
-        else:
-            test()
-        n += 1
-    print("PASS: %d tests of tests/bench/signal" % n)
+    checks.small_python(HERE)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(checks.run("tests/bench/signal", globals()))

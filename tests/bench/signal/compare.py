@@ -3,7 +3,7 @@
 """How good a guest's signal is where hostd receives it: a table of each load and source, and a plot.
 
 A RUN is a directory with what was collected at one time (README.md beside this says how):
-  trace       the guest's /sys/kernel/tracing/trace (ftrace.py): the truth is computed from it (pelt.py)
+  trace       the guest's /sys/kernel/tracing/trace (../python/ftrace.py): the truth is computed from it (pelt.py)
   sync        exchanges between the clocks of host and guest (sources.py)
   label       what to call hostd's source, "eBPF" say; the directory's name if it isn't there
   hostd.log, poll-NAME, series-NAME     what was said at the time; any of them may be missing (sources.py)
@@ -17,6 +17,7 @@ import argparse
 import pathlib
 import sys
 
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 import figures
 import ftrace
 import plot
@@ -146,7 +147,7 @@ def draw(runs, what, truth_kind):
             names += [source.name for source in shown if source.name not in names]
     if cpus is None:
         raise sources.SourceError("no load called %s" % name)
-    return plot.svg("Load \"%s\": what each source said, and the truth" % name, cpus, names, series)
+    return plot.draw("Load \"%s\": what each source said, and the truth" % name, cpus, names, series)
 
 
 def parse(argv):

@@ -25,6 +25,7 @@ moves           where the truth of a CPU rises by MOVE or more from one ms to th
                 received. Given as how many are at most MOVE_SHORT below, the median and the worst of the
                 differences, and those of the times.
 """
+from stats import mean, quantile
 
 SETTLED_RANGE = 100        # a duty cycle's ripple of 10 ms periods is 104 at most
 SETTLED_MSEC = 200         # six half-lives: what was before is 1.6 %
@@ -59,16 +60,6 @@ def settled_errors(truth, source):
     low, high = lowest(truth, SETTLED_MSEC), highest(truth, SETTLED_MSEC)
     return [said - true for at, (true, said) in enumerate(zip(truth, source))
             if said is not None and at >= SETTLED_MSEC and high[at] - low[at] <= SETTLED_RANGE]
-
-
-def mean(values):
-    return sum(values) / len(values) if values else None
-
-
-def quantile(values, part):
-    """The least value that this part of them is at most."""
-    ordered = sorted(values)
-    return ordered[max(-int(-part * len(ordered) // 1) - 1, 0)] if ordered else None
 
 
 def edges(truth, level=LEVEL, margin=MARGIN):
