@@ -5,6 +5,7 @@ import pathlib
 import sys
 
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
+import check_analyse
 import check_plan
 import checks
 
@@ -14,4 +15,4 @@ def test_small_python():
 
 
 if __name__ == "__main__":
-    sys.exit(checks.run("tests/bench/dvfs", globals(), vars(check_plan)))
+    sys.exit(checks.run("tests/bench/dvfs", globals(), vars(check_plan), vars(check_analyse)))

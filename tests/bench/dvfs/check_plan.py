@@ -338,7 +338,7 @@ def test_ebpf_reports():
 
 
 def test_move_is_reported_at_once():
-    move = 60 * 16000 + 6000
+    move = 60 * 16000 + 4300            # in the same period as the last tick
     found = dict(reports.simulate(duty(11200, 16000, 62, ["place %d 0 1" % move])))
     records = {record[0]: record for record in found[move]}
     assert records[1][1] > 650 and records[0][2] == 0, records
@@ -351,6 +351,18 @@ def test_renewals():
     assert all(len(records) == 1 and records[0][1] > 1000 for _usec, records in steady)
     gaps = {b - a for (a, _x), (b, _y) in zip(steady, steady[1:])}
     assert gaps == {200_000}, gaps
+
+
+def test_proc_averages():
+    """A half-life of work, and one of rest: the peak falls at half the speed."""
+    sampled, half = guestd.Sampled(), guestd.HALF_LIFE_USEC
+    sampled.advance(half, half)
+    near(sampled.util, 512, 0.01, "half of all")
+    sampled.advance(half, 0)
+    near(sampled.util, 256, 0.01, "half of that")
+    near(sampled.peak, 512 * 0.5 ** 0.5, 0.01, "the peak")
+    sampled.advance(10_000, 5_000)
+    near(sampled.share(), 256, 1, "of 20 ms")
 
 
 def test_proc_reports():

@@ -186,8 +186,9 @@ def parse(argv):
 
 def main(argv):
     args = parse(argv)
+    table = plan.load(args.timetable)
     print("# %s of %s, %g ms late, HZ %d" % (args.source, args.timetable, args.delay, args.hz))
-    for usec, records in simulate(plan.load(args.timetable), args.source, args.hz, args.kernel):
+    for usec, records in simulate(table, args.source, args.hz, args.kernel):
         for record in records:
             print("%d %d %d %d %d" % (usec + args.delay * 1000, *record))
     return 0

@@ -38,7 +38,7 @@ class Dice:
 
 
 def exchange(table, dice, tasks, cpus, low, high):
-    """Two of the tasks, each on a CPU of its own, exchange their CPUs again and again: a guest's balancer."""
+    """Two of the tasks, which are on these CPUs, exchange them again and again: a guest's balancer."""
     usec, on = 0, dict(zip(tasks, cpus))
     while True:
         usec += dice.between(low, high)
@@ -96,16 +96,7 @@ def small(table, dice):
         work = dice.between(period // 25, period // 10)
         for usec in range(dice.between(0, period), table.length, period):
             table.burst(usec, task, dice.between(work * 3 // 4, work * 5 // 4), period)
-    per_cpu = {task: task % 4 for task in tasks}
-    usec = 0
-    while True:
-        usec += dice.between(20 * MSEC, 80 * MSEC)
-        if usec >= table.length:
-            break
-        one, two = dice.shuffled(tasks)[:2]
-        per_cpu[one], per_cpu[two] = per_cpu[two], per_cpu[one]
-        table.place(usec, one, per_cpu[one])
-        table.place(usec, two, per_cpu[two])
+    exchange(table, dice, tasks, [task % 4 for task in tasks], 20 * MSEC, 80 * MSEC)
 
 
 def ui(table, dice):

@@ -19,63 +19,14 @@ import pelt
 import plot
 import record
 import sources
-from checks import near, raises
+from checks import HOG, HOG_PRIO, RT_PRIO, near, raises
 
 HERE = pathlib.Path(__file__).resolve().parent
 MSEC = 1000                        # in us
-HOG, HOG_PRIO, RT_PRIO = 101, 120, 49
 HALF_LIFE_USEC = 32 * 1024 * 1024 // 1000
 
 
-class Trace:
-    """Writes what the kernel would. CPUs are idle until told."""
-
-    def __init__(self, cpus=2, begin=1_000_000):
-        self.lines, self.on, self.begin = [], {cpu: (0, 120) for cpu in range(cpus)}, begin
-        for cpu in range(cpus):
-            self.event(begin, cpu, "sched_wakeup", "comm=kworker pid=%d prio=120 target_cpu=%03d" % (9 + cpu, cpu))
-            self.runs(begin, cpu, 9 + cpu)
-            self.idles(begin, cpu)
-
-    def event(self, usec, cpu, name, text):
-        self.lines.append((usec, "     some task-%d     [%03d] d..2. %5d.%06d: %s: %s" % (
-            self.on[cpu][0], cpu, usec // 1000000, usec % 1000000, name, text)))
-
-    def runs(self, usec, cpu, pid, prio=HOG_PRIO, left="S"):
-        """pid takes the CPU; what ran there is left in that state."""
-        was, was_prio = self.on[cpu]
-        self.event(usec, cpu, "sched_switch", "prev_comm=a b ==> c prev_pid=%d prev_prio=%d prev_state=%s ==> "
-                   "next_comm=x prev_pid=7 next_pid=%d next_prio=%d" % (was, was_prio, left, pid, prio))
-        self.on[cpu] = (pid, prio)
-
-    def idles(self, usec, cpu, left="S"):
-        self.runs(usec, cpu, 0, 120, left)
-
-    def wakes(self, usec, cpu, pid, prio=HOG_PRIO, new=False):
-        self.event(usec, cpu, "sched_wakeup_new" if new else "sched_wakeup",
-                   "comm=pid=1 prio=2 pid=%d prio=%d target_cpu=%03d" % (pid, prio, cpu))
-
-    def busy(self, begin, end, cpu, pid=HOG):
-        """It wakes up, runs and sleeps."""
-        self.wakes(begin, cpu, pid)
-        self.runs(begin, cpu, pid)
-        self.idles(end, cpu)
-
-    def migrates(self, usec, cpu, to, pid=HOG, prio=HOG_PRIO):
-        self.event(usec, cpu, "sched_migrate_task", "comm=x pid=%d prio=%d orig_cpu=%d dest_cpu=%d" % (
-            pid, prio, cpu, to))
-
-    def marks(self, usec, text):
-        self.event(usec, 0, "tracing_mark_write", text)
-
-    def text(self, end=None):
-        lines = [line for _usec, line in sorted(self.lines, key=lambda line: line[0])]
-        if end:
-            self.event(end, 0, "sched_process_exit", "comm=x pid=1 prio=120")
-            lines.append(self.lines.pop()[1])
-        return ["# tracer: nop", "#", "# entries-in-buffer/entries-written: %d/%d   #P:2" % (
-            len(lines), len(lines))] + lines
-
+class Trace(checks.Trace):
     def truth(self, end, **more):
         return ftrace.truth(self.text(end), **more)
 
