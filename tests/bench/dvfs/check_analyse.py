@@ -60,7 +60,8 @@ def test_tracks():
     trace.migrates(6000, 1, 0, pid=9)
     trace.names[8] = "CPU 0/KVM"
     trace.runs(7000, 1, 8, left="R")
-    found = tracks.read(trace.text(9000), [5, 6])
+    trace.frequency(9000, 0, 5)
+    found = tracks.read(trace.text(), [5, 6])
     assert [(piece.begin, piece.end, piece.cpu, piece.pid) for piece in found.slices] == [
         (1000, 5000, 1, 7), (5000, 7000, 1, 8), (7000, 9000, 1, 8)]
     assert found.names[8] == "CPU 0/KVM" and found.moves == {9: [(6000, 1, 0)]} and found.cpus == {0, 1}

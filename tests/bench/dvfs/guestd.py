@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """When guestd says what: its rules of steps, leases and the explicit zero (guestd/reporter.c), how its eBPF source
 wakes it (guestd/pelt_step.h, guest_signal.c) and when it looks by itself on /proc (guestd/guest.c). Times are us,
-utilizations 1/1024. guestd costs nothing here, so its intervals are their shortest."""
+utilizations 1/1024. guestd costs nothing here, so its intervals are their shortest. Where guestd reckons in
+integers so does this: replay.c, which is made of guestd's own files, comes to the same reports (check_plan.py)."""
+
+import pelt
 
 FULL = 1024
 STEP = 31                   # `step = 3%`
@@ -15,8 +18,21 @@ HALF_LIFE_USEC = 32 * 1024 * 1024 / 1000    # PELT's
 UNKNOWN = 65535             # PROTO_UNKNOWN_U16
 
 
+PERIOD_SHIFT, PERIODS_MAX = 20, 512         # guestd/pelt_record.c
+RUNG_SHIFT = 10                             # PELT_RUNG_SHIFT
+
+
 def faded(value, usec):
     return value * 0.5 ** (usec / HALF_LIFE_USEC)
+
+
+def decayed(value, nsec):
+    """The same as guestd does it (pelt_decay)."""
+    periods, part = nsec >> PERIOD_SHIFT, nsec & ((1 << PERIOD_SHIFT) - 1)
+    halvings, n = divmod(periods, pelt.HALF_LIFE)
+    powers = pelt.DECAY + [1 << 31]
+    power = powers[n] - ((powers[n] - powers[n + 1]) * part >> PERIOD_SHIFT)
+    return ((value >> halvings) * power + (1 << 31)) >> 32
 
 
 class Estimate:
@@ -98,13 +114,13 @@ class Record:
     def __init__(self):
         self.avg = self.est = self.runnable = self.stamp = self.sent = 0
         self.idle = 0               # since when; None while it isn't
-        self.waiting, self.rung = False, -FALL_USEC
+        self.waiting, self.rung = False, -(1 << 20)     # in 1024 ns, the lowest bit left out
 
     def settled(self, usec):
         """What guestd makes of it: an idle CPU's average fades (pelt_record_settle)."""
         if self.idle is None:
             return Estimate(self.avg, max(self.avg, self.est), self.runnable, self.avg >= SATURATED)
-        avg = int(faded(self.avg, usec - max(self.stamp, self.idle)) + 0.5)
+        avg = decayed(self.avg, (usec - max(self.stamp, self.idle)) * 1000)
         return Estimate(avg, avg, 0)
 
     def reason(self, demand):
@@ -120,20 +136,22 @@ class Record:
         reason = self.reason(max(self.avg, self.est))
         if goes_idle:
             reason = "idle" if self.sent else None
-        if not reason or self.waiting or usec - self.rung < (RISE_USEC if reason == "rise" else FALL_USEC):
+        now, pause = usec * 1000 >> RUNG_SHIFT, (RISE_USEC if reason == "rise" else FALL_USEC) * 1000 >> RUNG_SHIFT
+        if not reason or self.waiting or now - self.rung < pause:
             return False
-        self.waiting, self.rung = True, usec
+        self.waiting, self.rung = True, now & ~1
         return True
 
     def falls_in(self, usec):
         """In what time an idle CPU will have fallen so far that the host should hear of it; None: not at all."""
         if not self.sent or self.idle is None:
             return None
-        nothing, value, wait = (LEAST - 1) // 2, self.settled(usec).demand, 0
+        nothing, value = (LEAST - 1) // 2, self.settled(usec).demand
         low = self.sent - 2 * STEP if self.sent > 2 * STEP + nothing else nothing
-        while value > low and int(faded(value, wait) + 0.5) > low:
-            wait += 1024 * 1024 / 1000
-        return wait
+        periods = 0
+        while periods < PERIODS_MAX and decayed(value, periods << PERIOD_SHIFT) > low:
+            periods += 1
+        return (periods << PERIOD_SHIFT) // 1000
 
 
 class Looker:
@@ -165,7 +183,7 @@ class Looker:
             moved = moved or record.reason(record.settled(usec).demand) is not None
         if moved:
             waits.append(RISE_USEC)
-        self.next_usec = usec + int(min(waits)) if waits else None
+        self.next_usec = usec + min(waits) if waits else None
 
 
 class Sampled:

@@ -54,6 +54,13 @@ class Tracks:
         return self.khz.setdefault(cpu, Steps())
 
 
+def used(lines):
+    """Those that matter: most of a trace may be others, and to take a line apart takes time."""
+    for line in lines:
+        if any(word in line for word in (" sched_switch: ", " cpu_frequency: ", " sched_migrate_task: ", "#", "LOST")):
+            yield line
+
+
 def read(lines, khz=()):
     """khz: each CPU's frequency when the trace began, as far as that is known. TraceError: it isn't a trace, or not
     all of it is there."""
@@ -61,7 +68,7 @@ def read(lines, khz=()):
     for cpu, value in enumerate(khz):
         tracks.frequency(cpu).add(0, value)
     # Buffers are per CPU: what the kernel merges is in order but for stamps of equal microseconds.
-    for usec, cpu, name, text in sorted(ftrace.events(lines), key=lambda event: event[0]):
+    for usec, cpu, name, text in sorted(ftrace.events(used(lines)), key=lambda event: event[0]):
         if tracks.begin is None:
             tracks.begin = usec
         tracks.end = usec

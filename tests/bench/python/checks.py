@@ -41,9 +41,10 @@ class Trace:
     def runs(self, usec, cpu, pid, prio=HOG_PRIO, left="S"):
         """pid takes the CPU; what ran there is left in that state."""
         was, was_prio = self.on[cpu]
-        self.event(usec, cpu, "sched_switch", "prev_comm=%s prev_pid=%d prev_prio=%d prev_state=%s ==> next_comm=%s next_pid=%d "
-                   "next_prio=%d" % (self.names.get(was, "a b ==> c"), was, was_prio, left,
-                                     self.names.get(pid, "x prev_pid=7"), pid, prio))
+        self.event(usec, cpu, "sched_switch", "prev_comm=%s prev_pid=%d prev_prio=%d prev_state=%s ==> "
+                   "next_comm=%s next_pid=%d next_prio=%d" % (
+                       self.names.get(was, "a b ==> c"), was, was_prio, left,
+                       self.names.get(pid, "x prev_pid=7"), pid, prio))
         self.on[cpu] = (pid, prio)
 
     def idles(self, usec, cpu, left="S"):
