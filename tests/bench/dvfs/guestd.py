@@ -143,15 +143,21 @@ class Record:
         return True
 
     def falls_in(self, usec):
-        """In what time an idle CPU will have fallen so far that the host should hear of it; None: not at all."""
-        if not self.sent or self.idle is None:
+        """In what time it has to be looked at again, or None (pelt_estimate_fall_nsec): an idle CPU when it will have
+        fallen to half, or to nothing, another too if it wouldn't ring when it goes idle."""
+        if not self.sent:
             return None
         nothing, value = (LEAST - 1) // 2, self.settled(usec).demand
-        low = self.sent - 2 * STEP if self.sent > 2 * STEP + nothing else nothing
+        low = min(self.sent // 2, max(self.sent - 2 * STEP, 0))
+        low = low if low > 2 * nothing else nothing - 1
         periods = 0
         while periods < PERIODS_MAX and decayed(value, periods << PERIOD_SHIFT) > low:
             periods += 1
-        return (periods << PERIOD_SHIFT) // 1000
+        wait = (periods << PERIOD_SHIFT) // 1000
+        if self.idle is not None:
+            return wait
+        rings = (usec * 1000 >> RUNG_SHIFT) - self.rung >= FALL_USEC * 1000 >> RUNG_SHIFT
+        return None if rings else max(wait, FALL_USEC)
 
 
 class Looker:

@@ -54,7 +54,8 @@ static void settle(struct replay *replay, uint64_t usec)
 
 	for (unsigned i = 0; i < replay->n_cpus; i++) {
 		uint16_t sent = reporter_sent(replay->reporter, i);
-		uint64_t nsec = pelt_estimate_fall_nsec(&replay->settled[i], &replay->step, sent);
+		uint64_t nsec = pelt_estimate_fall_nsec(&replay->settled[i], &replay->step, sent,
+							usec * NSEC_PER_USEC);
 		struct pelt_record now;
 
 		if (nsec != UINT64_MAX)
