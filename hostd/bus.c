@@ -6,10 +6,10 @@
 
 #include "common/log.h"
 #include "common/macro.h"
-#include "config.h"
 #include "hostd/bus_private.h"
 #include "hostd/concern.h"
 #include "hostd/status.h"
+#include "hostd/testing.h"
 
 #define PAUSE_USEC  (500 * USEC_PER_MSEC) /* before the bus is tried again */
 #define GATHER_USEC (100 * USEC_PER_MSEC) /* changes that come together are told together */
@@ -126,7 +126,7 @@ static uint32_t n_guests(const struct host *host)
 	return n;
 }
 
-DEFINE_GETTER(get_version, "s", PACKAGE_VERSION)
+DEFINE_GETTER(get_version, "s", HOSTD_VERSION)
 DEFINE_GETTER(get_dry_run, "b", actuator_is_dry(host_actuator(host)))
 DEFINE_GETTER(get_floor, "s", actuator_floor_name(host_actuator(host)))
 DEFINE_GETTER(get_floor_reason, "s", actuator_floor_reason(host_actuator(host)))

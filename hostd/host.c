@@ -10,8 +10,8 @@
 
 #include "common/macro.h"
 #include "common/rootfs.h"
-#include "config.h"
 #include "hostd/listener.h"
+#include "hostd/testing.h"
 
 /* -- setting up
  * -----------------------------------------------------------------------------------*/
@@ -198,8 +198,8 @@ void host_notify_status(const struct host *host)
 
 	for (size_t i = 0; i < host->n_domains; i++)
 		connected += host->domains[i] && host->domains[i]->hello;
-	sd_notifyf(0, "STATUS=%zu domains, %zu guests report; floors by %s%s%s", host->n_domains,
-		   connected, actuator_floor_name(host->actuator),
+	sd_notifyf(0, "STATUS=" HOSTD_STATUS "%zu domains, %zu guests report; floors by %s%s%s",
+		   host->n_domains, connected, actuator_floor_name(host->actuator),
 		   host->options.dry_run ? " (dry run)" : "",
 		   host->libvirt_connected ? "" : "; libvirt can't be reached");
 	bus_changed(host->bus);
@@ -350,11 +350,15 @@ int host_start(struct host *host)
 					       VERIFY_USEC, USEC_PER_SEC, host_on_verify, host);
 	if (r < 0)
 		return r;
+#ifdef ENABLE_TESTING
+	log_warning(TESTING_BUILD ": vmfreq-hostd was configured with --enable-testing; not for "
+				  "hosts that matter");
+#endif
 	r = host_start_bus(host);
 	if (r < 0)
 		return r;
 	host_notify_status(host);
-	log_event(LOG_INFO, EVENT_STARTED, LOG_FIELDS(), "vmfreq-hostd " PACKAGE_VERSION " runs%s",
+	log_event(LOG_INFO, EVENT_STARTED, LOG_FIELDS(), "vmfreq-hostd " HOSTD_VERSION " runs%s",
 		  host->options.dry_run ? "; it changes nothing (dry run)" : "");
 	return 0;
 }

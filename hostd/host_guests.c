@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 
 #include "common/macro.h"
-#include "config.h"
 #include "hostd/listener.h"
+#include "hostd/testing.h"
 
 #define SESSIONS_MAX	   4096U
 #define ACCEPTS_PER_WAKEUP 32U
@@ -107,7 +107,7 @@ static void on_hello(void *userdata, struct session *session, const struct messa
 		.minor = PROTO_MINOR,
 		.fields = 1U << HELLO_AGENT | 1U << HELLO_LEASE_MAX,
 		.lease_max_msec = (uint32_t)(host->config.lease_max_usec / USEC_PER_MSEC),
-		.agent = "vmfreq-hostd " PACKAGE_VERSION,
+		.agent = "vmfreq-hostd " HOSTD_VERSION,
 	};
 	int size = hello_put(frame, sizeof(frame), &reply);
 

@@ -12,9 +12,9 @@
 #include "common/macro.h"
 #include "common/notify.h"
 #include "common/rootfs.h"
-#include "config.h"
 #include "hostd/host.h"
 #include "hostd/listener.h"
+#include "hostd/testing.h"
 
 #define STATE_DIR "/run/vmfreq"
 
@@ -90,7 +90,7 @@ static int parse_options(int argc, char *argv[], struct options *options)
 			help();
 			return EXIT_SUCCESS;
 		case 'V':
-			puts("vmfreq-hostd " PACKAGE_VERSION);
+			puts("vmfreq-hostd " HOSTD_VERSION);
 			return EXIT_SUCCESS;
 		default:
 			fprintf(stderr, "Try: vmfreq-hostd --help\n");

@@ -6,9 +6,9 @@
 
 #include "common/json.h"
 #include "common/macro.h"
-#include "config.h"
 #include "hostd/concern.h"
 #include "hostd/cpuset.h"
+#include "hostd/testing.h"
 
 static void add_actuator(struct json_object *to, const char *key, const char *name,
 			 const char *reason)
@@ -202,7 +202,7 @@ struct json_object *status_json(const struct host *host)
 	const char *error;
 	char kernel[32];
 
-	json_add_text(status, "version", PACKAGE_VERSION);
+	json_add_text(status, "version", HOSTD_VERSION);
 	snprintf(kernel, sizeof(kernel), "%u.%u", host_topology(host)->kernel_major,
 		 host_topology(host)->kernel_minor);
 	json_add_text(status, "kernel", kernel);
