@@ -98,6 +98,12 @@ static const struct concern {
 	{CONCERN_MIN_FREQ_FAILED, "min_freq_failed",
 	 "scaling_min_freq can't be written, so vCPUs have no floor there: the reason stands with "
 	 "each vCPU; is /sys read-only for vmfreq-hostd?"},
+#ifdef ENABLE_TESTING
+	{CONCERN_TESTING_LISTENER, "testing_listener",
+	 "TESTING LISTENER ACTIVE: this is a TESTING BUILD, and root may report in the name of any "
+	 "guest, so what is shown of guests may be made up; start it without --testing-listen, and "
+	 "build it without --enable-testing"},
+#endif
 };
 
 /* The kernel's util_avg is of the fair class, and under sched_ext no task is in that. */
@@ -176,5 +182,9 @@ uint64_t concern_of_host(const struct concern_facts *facts)
 	    cpumask_is_empty(&governors->performance) && cpumask_is_empty(&governors->active) &&
 	    cpumask_is_empty(&governors->other))
 		found |= CONCERN_BIT(CONCERN_NO_CPUFREQ);
+#ifdef ENABLE_TESTING
+	if (facts->testing_listener)
+		found |= CONCERN_BIT(CONCERN_TESTING_LISTENER);
+#endif
 	return found;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "hostd/ladder.h"
+#include "hostd/testing.h"
 #include "proto/message.h"
 
 /* A set of them is a uint64_t. The low half is what the guest says of itself, with the numbers that
@@ -34,6 +35,9 @@ enum concern_of_host {
 	CONCERN_NO_CPUFREQ,
 	CONCERN_MIN_FREQ_TAKEN,
 	CONCERN_MIN_FREQ_FAILED,
+#ifdef ENABLE_TESTING
+	CONCERN_TESTING_LISTENER,
+#endif
 };
 
 /* Those that come of the ids in a HELLO. */
@@ -53,6 +57,9 @@ struct concern_facts {
 	bool sched_ext;
 	struct cpumask taken;  /* whose scaling_min_freq somebody else has set since */
 	struct cpumask failed; /* whose scaling_min_freq couldn't be written */
+#ifdef ENABLE_TESTING
+	bool testing_listener; /* reports may be made up */
+#endif
 };
 
 /* Which concerns follow from it. */

@@ -343,6 +343,10 @@ int host_start(struct host *host)
 
 	if (r >= 0)
 		r = start_listening(host);
+#ifdef ENABLE_TESTING
+	if (r >= 0)
+		r = host_testing_start(host);
+#endif
 	if (r >= 0)
 		r = start_virt(host);
 	if (r >= 0)
@@ -350,10 +354,6 @@ int host_start(struct host *host)
 					       VERIFY_USEC, USEC_PER_SEC, host_on_verify, host);
 	if (r < 0)
 		return r;
-#ifdef ENABLE_TESTING
-	log_warning(TESTING_BUILD ": vmfreq-hostd was configured with --enable-testing; not for "
-				  "hosts that matter");
-#endif
 	r = host_start_bus(host);
 	if (r < 0)
 		return r;
@@ -370,6 +370,9 @@ int host_free(struct host *host)
 	host->bus = bus_stop(host->bus);
 	sd_event_source_disable_unref(host->virt_source);
 	host->virt = virt_stop(host->virt);
+#ifdef ENABLE_TESTING
+	host_testing_stop(host);
+#endif
 	host_hang_up_all(host);
 	for (size_t i = 0; i < host->n_domains; i++)
 		domain_free(host->domains[i]);

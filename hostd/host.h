@@ -11,6 +11,7 @@
 #include "hostd/concern.h"
 #include "hostd/domain.h"
 #include "hostd/host_config.h"
+#include "hostd/testing.h"
 
 struct host;
 
@@ -20,6 +21,9 @@ struct host_options {
 	const char *limits_path; /* NULL: limits are kept in memory alone */
 	const char *config_path; /* read again on SIGHUP */
 	bool dry_run;
+#ifdef ENABLE_TESTING
+	const char *testing_path; /* of the testing listener; NULL: there is none */
+#endif
 };
 
 struct host_counts {

@@ -23,6 +23,9 @@ void host_look(struct host *host)
 	*facts = (struct concern_facts){.sched_ext = host->topology->sched_ext};
 	ladder_governors(host->topology, &facts->governors);
 	actuator_floor_problems(host->actuator, host->topology, &facts->taken, &facts->failed);
+#ifdef ENABLE_TESTING
+	facts->testing_listener = host->testing;
+#endif
 	host->concerns = concern_of_host(facts);
 	for (unsigned i = 0; i < CONCERN_N; i++)
 		if ((old ^ host->concerns) & CONCERN_BIT(i))

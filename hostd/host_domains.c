@@ -178,6 +178,9 @@ void host_take_inventory(struct host *host, struct inventory *inventory)
 	host->inventory = inventory;
 	if (host->listen_source)
 		sd_event_source_set_enabled(host->listen_source, SD_EVENT_ON);
+#ifdef ENABLE_TESTING
+	host_testing_enable(host);
+#endif
 	host_notify_status(host);
 }
 

@@ -39,6 +39,9 @@ struct host {
 	sd_event_source *listen_source, *virt_source, *verify_source, *sighup_source;
 	sd_event_source *floors_source, *post_source; /* host_floors.c */
 	uint64_t floors_next_usec;
+#ifdef ENABLE_TESTING
+	struct testing *testing; /* host_testing.c */
+#endif
 };
 
 /* Tells systemd in a line how it goes. */
@@ -77,6 +80,18 @@ int host_add_floors(struct host *host);
 
 /* Chooses other means of setting floors if the CPUs' governors ask for it by now. */
 void host_follow_governors(struct host *host);
+
+#ifdef ENABLE_TESTING
+/* -- host_testing.c -- */
+/* Says what build this is, and begins to listen at options.testing_path, if that is given. What
+ * went wrong has been logged. */
+int host_testing_start(struct host *host);
+
+/* There is an inventory now: takes who has called and who calls. */
+void host_testing_enable(struct host *host);
+
+void host_testing_stop(struct host *host);
+#endif
 
 /* -- host_concerns.c -- */
 /* Finds out what takes the use out of floors, of the host and of each domain, and logs what is new. */

@@ -44,7 +44,7 @@ static void help(void)
 	       "  -V, --version          print the version and exit\n\n"
 	       "Exit codes: 0 done, 1 failed, 64 the command line is wrong, 69 nothing to do\n"
 	       "on this machine, 78 the configuration, or the socket that systemd gave, is\n"
-	       "wrong. See vmfreq-hostd(8), vmfreq.conf(5).\n");
+	       "wrong. See vmfreq-hostd(8), vmfreq.conf(5).\n" TESTING_HELP);
 }
 
 /* -1 to go on, or the exit code. */
@@ -59,6 +59,9 @@ static int parse_options(int argc, char *argv[], struct options *options)
 					      {"log-level", required_argument, NULL, 'l'},
 					      {"help", no_argument, NULL, 'h'},
 					      {"version", no_argument, NULL, 'V'},
+#ifdef ENABLE_TESTING
+					      {"testing-listen", required_argument, NULL, 'T'},
+#endif
 					      {}};
 	int c;
 
@@ -82,6 +85,11 @@ static int parse_options(int argc, char *argv[], struct options *options)
 		case 'R':
 			options->host.root = optarg;
 			break;
+#ifdef ENABLE_TESTING
+		case 'T':
+			options->host.testing_path = optarg;
+			break;
+#endif
 		case 'l':
 			if (log_choose_level(optarg) < 0)
 				return EX_USAGE;
