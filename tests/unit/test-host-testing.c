@@ -96,6 +96,45 @@ static void test_reports(void **state)
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
 }
 
+/* The bench's client, in a process of its own: it reports, renews its lease, and is gone with its
+ * timetable. */
+static void test_report_send(void **state)
+{
+	struct fixture *f = *state;
+	int in[2], status = 0;
+	pid_t child;
+
+	start(f);
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		dup2(in[0], STDIN_FILENO);
+		execl("tests/lab/report-send", "report-send", "--cpus=2", listen_path(f), "42",
+		      (char *)NULL);
+		_exit(127);
+	}
+	close(in[0]);
+	assert_int_equal(write(in[1], "0 1 900 900 1\n", 14), 14);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+	assert_true(status_has(f, "\"agent\":\"report-send (TESTING)\""));
+	assert_false(status_has(f, "cpu_ids"));
+	/* Twice its lease. */
+	for (uint64_t now_usec, end_usec = 0;;) {
+		sd_event_now(f->event, CLOCK_MONOTONIC, &now_usec);
+		end_usec = end_usec > 0 ? end_usec : now_usec + 1200 * USEC_PER_MSEC;
+		if (now_usec >= end_usec)
+			break;
+		assert_true(sd_event_run(f->event, 20000) >= 0);
+	}
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "max");
+	close(in[1]);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
+	assert_true(status_has(f, "\"connected\":false"));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 /* The preamble and the frames behind it may come in whatever pieces. */
 static void test_pieces(void **state)
 {
@@ -411,6 +450,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HOST_TEST(test_reports),
+		HOST_TEST(test_report_send),
 		HOST_TEST(test_pieces),
 		HOST_TEST(test_cids_of_no_domain),
 		HOST_TEST(test_frames_are_checked),
