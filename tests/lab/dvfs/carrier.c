@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/lab/dvfs/carrier.h"
+
+#include <inttypes.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "common/macro.h"
+#include "tests/lab/dvfs/hostside.h"
+#include "tests/lab/dvfs/lane.h"
+
+#define START_DELAY_NSEC UINT64_C(300000000) /* until all threads are there, and cold again */
+#define SPIN_ROUNDS	 300
+
+enum kind { NATIVE, THREADS, FLOATING };
+
+static const struct {
+	const char *name, *says;
+} kinds[] = {
+	[NATIVE] = {"native", "native: a host thread for each task"},
+	[THREADS] = {"threads", "threads: host threads that stand for vCPUs, pinned"},
+	[FLOATING] = {"floating", "floating: host threads that stand for vCPUs, not pinned"},
+};
+
+struct carrier;
+
+/* A thread of the carrier, which is a lane. */
+struct member {
+	struct carrier *carrier;
+	pthread_t thread;
+	bool started;
+	struct lane lane;
+	int64_t ran_nsec; /* in all */
+};
+
+struct carrier {
+	struct timetable *timetable;
+	struct dispatch *dispatch;
+	struct freqpage *page;
+	uint64_t start_nsec;
+	pthread_mutex_t lock;
+	cpu_set_t allowed; /* the caller's CPUs */
+	struct member member[DISPATCH_LANES];
+	uint32_t n_members; /* with the timers' lane */
+};
+
+/* ---- doors */
+
+static uint64_t now_usec(void *userdata)
+{
+	const struct member *m = userdata;
+
+	return (hostside_now_nsec() - m->carrier->start_nsec) / NSEC_PER_USEC;
+}
+
+static int64_t ran_nsec(_unused_ void *userdata)
+{
+	struct timespec ran;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ran);
+	return (int64_t)ran.tv_sec * 1000000000 + ran.tv_nsec;
+}
+
+static uint32_t current_cpu(_unused_ void *userdata)
+{
+	return (uint32_t)sched_getcpu();
+}
+
+static uint32_t lane_index(void *userdata)
+{
+	const struct member *m = userdata;
+
+	return m->lane.index;
+}
+
+static uint32_t rate20(void *userdata)
+{
+	const struct member *m = userdata;
+
+	return freqpage_rate20(m->carrier->page, current_cpu(NULL));
+}
+
+static void spin(_unused_ void *userdata)
+{
+	for (volatile int i = 0; i < SPIN_ROUNDS; i++)
+		;
+}
+
+static void wait_for(void *userdata, uint64_t until_usec, const uint32_t *kicked)
+{
+	const struct member *m = userdata;
+	uint64_t until_nsec = m->carrier->start_nsec + until_usec * NSEC_PER_USEC;
+	struct timespec until = {.tv_sec = (time_t)(until_nsec / 1000000000),
+				 .tv_nsec = (long)(until_nsec % 1000000000)};
+
+	syscall(SYS_futex, kicked, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, &until, NULL,
+		FUTEX_BITSET_MATCH_ANY);
+}
+
+static void kick(void *userdata, uint32_t lane)
+{
+	const struct member *m = userdata;
+
+	syscall(SYS_futex, &m->carrier->dispatch->lane[lane].kicked,
+		FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
+}
+
+static void lock(void *userdata)
+{
+	pthread_mutex_lock(&((struct member *)userdata)->carrier->lock);
+}
+
+static void unlock(void *userdata)
+{
+	pthread_mutex_unlock(&((struct member *)userdata)->carrier->lock);
+}
+
+/* A task's thread is logged with the CPU that it is on, a vCPU's with the vCPU. */
+static const struct lane_doors native_doors = {now_usec, ran_nsec, rate20, current_cpu, spin,
+					       wait_for, kick,	   lock,   unlock};
+static const struct lane_doors threads_doors = {now_usec, ran_nsec, rate20, lane_index, spin,
+						wait_for, kick,	    lock,   unlock};
+
+/* ---- threads */
+
+static void *member_run(void *userdata)
+{
+	struct member *m = userdata;
+	int64_t begin;
+
+	prctl(PR_SET_TIMERSLACK, 1UL); /* a vCPU's timer has none either */
+	begin = ran_nsec(NULL);
+	hostside_sleep_until(m->carrier->start_nsec);
+	lane_run(&m->lane);
+	m->ran_nsec = ran_nsec(NULL) - begin;
+	return NULL;
+}
+
+static int start_member(struct carrier *c, uint32_t index, const struct lane_doors *doors,
+			const cpu_set_t *cpus)
+{
+	struct member *m = &c->member[index];
+	pthread_attr_t attr;
+	int r;
+
+	m->carrier = c;
+	m->lane = (struct lane){.dispatch = c->dispatch,
+				.timetable = c->timetable,
+				.doors = doors,
+				.userdata = m,
+				.index = index};
+	pthread_attr_init(&attr);
+	r = cpus ? pthread_attr_setaffinity_np(&attr, sizeof(*cpus), cpus) : 0;
+	if (r == 0)
+		r = pthread_create(&m->thread, &attr, member_run, m);
+	pthread_attr_destroy(&attr);
+	m->started = r == 0;
+	return -r;
+}
+
+static cpu_set_t one_cpu(uint32_t cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return set;
+}
+
+static int start_tasks(struct carrier *c)
+{
+	const struct timetable *t = c->timetable;
+	cpu_set_t spare;
+	int r;
+
+	for (uint32_t i = 0; i < t->n_tasks; i++) {
+		cpu_set_t cpu = one_cpu(t->place[t->task[i].place].cpu);
+
+		r = start_member(c, i, &native_doors, &cpu);
+		if (r < 0)
+			return r;
+	}
+	c->n_members = t->n_tasks + 1;
+	return start_member(c, dispatch_timer_lane(t), &native_doors,
+			    hostside_spare_cpus(t, &spare) ? &spare : NULL);
+}
+
+static int start_vcpus(struct carrier *c, bool pinned)
+{
+	c->n_members = c->timetable->n_cpus;
+	for (uint32_t i = 0; i < c->timetable->n_cpus; i++) {
+		cpu_set_t cpus = pinned ? one_cpu(i) : c->allowed;
+		int r = start_member(c, i, &threads_doors, &cpus);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Native's places: what a scheduler that knew the timetable would decide, from outside. */
+static int move_tasks(struct carrier *c)
+{
+	const struct timetable *t = c->timetable;
+
+	for (uint32_t i = 0; i < t->n_places && t->place[i].at_usec < t->length_usec; i++) {
+		const struct timetable_place *place = &t->place[i];
+		cpu_set_t cpu = one_cpu(place->cpu);
+		int r;
+
+		hostside_sleep_until(c->start_nsec + place->at_usec * NSEC_PER_USEC);
+		r = pthread_setaffinity_np(c->member[place->task].thread, sizeof(cpu), &cpu);
+		if (r > 0 && r != ESRCH) /* at the end a thread may have gone */
+			return -r;
+	}
+	return 0;
+}
+
+static void join_all(struct carrier *c)
+{
+	for (uint32_t i = 0; i < DISPATCH_LANES; i++)
+		if (c->member[i].started)
+			pthread_join(c->member[i].thread, NULL);
+}
+
+/* ---- the program */
+
+static int write_log(const struct carrier *c, const char *path, enum kind kind,
+		     const struct freqpage *before)
+{
+	struct hostside_log log = {.carrier = kinds[kind].says,
+				   .start_usec = c->start_nsec / NSEC_PER_USEC,
+				   .before = before,
+				   .after = c->page};
+	uint64_t steps = 0, step_nsec = 0, run_nsec = 0;
+	char lines[256];
+
+	for (uint32_t i = 0; i < c->n_members; i++) {
+		steps += c->member[i].lane.steps;
+		step_nsec += c->member[i].lane.step_nsec;
+		run_nsec += (uint64_t)c->member[i].ran_nsec;
+	}
+	snprintf(lines, sizeof(lines),
+		 "# work counted every %.1f us of running time; ran %" PRIu64
+		 " us, of it in bursts "
+		 "%" PRIu64 " us\n",
+		 steps > 0 ? (double)step_nsec / (double)steps / 1000 : 0.0, run_nsec / 1000,
+		 step_nsec / 1000);
+	log.lines = lines;
+	return hostside_write_log(path, &log, c->timetable, c->dispatch);
+}
+
+/* If a thread can't be made the others still run to the timetable's end: that is an error of the
+ * lab's, not something to be quick about. */
+static int carry(struct carrier *c, enum kind kind)
+{
+	int r;
+
+	dispatch_init(c->dispatch, c->timetable, kind == NATIVE);
+	c->start_nsec = hostside_now_nsec() + START_DELAY_NSEC;
+	c->start_nsec -= c->start_nsec % NSEC_PER_USEC;
+	r = kind == NATIVE ? start_tasks(c) : start_vcpus(c, kind == THREADS);
+	if (r == 0 && kind == NATIVE)
+		r = move_tasks(c);
+	join_all(c);
+	return r;
+}
+
+static int run(enum kind kind, const char *page, const char *timetable, const char *out)
+{
+	_cleanup_free_ struct timetable *t = hostside_timetable("carrier", timetable);
+	_cleanup_free_ struct dispatch *dispatch = malloc(sizeof(*dispatch));
+	struct carrier c = {
+		.timetable = t, .dispatch = dispatch, .lock = PTHREAD_MUTEX_INITIALIZER};
+	struct freqpage before;
+	bool fed;
+	int r;
+
+	if (sched_getaffinity(0, sizeof(c.allowed), &c.allowed) < 0 || !dispatch || !t)
+		return 1;
+	c.page = hostside_page("carrier", page);
+	if (!c.page)
+		return 1;
+	hostside_stand_aside(t);
+	before = *c.page;
+	r = carry(&c, kind);
+	if (r == 0)
+		r = write_log(&c, out, kind, &before);
+	if (r < 0)
+		fprintf(stderr, "carrier: %s\n", strerror(-r));
+	fed = hostside_page_is_fed(c.page);
+	munmap(c.page, FREQPAGE_SIZE);
+	return r < 0 || !fed;
+}
+
+int carrier_main(int argc, char **argv)
+{
+	const char *page = HOSTSIDE_PAGE, *what = argc > 1 ? argv[1] : "";
+	unsigned kind = 0;
+
+	while (kind < ARRAY_SIZE(kinds) && strcmp(what, kinds[kind].name) != 0)
+		kind++;
+	if (argc == 6 && strcmp(argv[2], "--page") == 0) {
+		page = argv[3];
+		argv += 2;
+		argc -= 2;
+	}
+	if (argc != 4 || kind == ARRAY_SIZE(kinds)) {
+		fprintf(stderr,
+			"usage: carrier native|threads|floating [--page FILE] TIMETABLE OUT\n");
+		return 2;
+	}
+	return run(kind, page, argv[2], argv[3]);
+}
