@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "common/macro.h"
-#include "tests/lab/dvfs/meter.h"
 
 #define BEAT_MAX_NSEC UINT64_C(2000000000)
 #define PATH_SIZE     512

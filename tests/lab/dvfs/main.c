@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One program with two names: carrier, feeder. */
+/* One program with three names: carrier, feeder, payload-run. */
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/lab/dvfs/carrier.h"
 #include "tests/lab/dvfs/feeder.h"
+#include "tests/lab/dvfs/payload_run.h"
 
 int main(int argc, char **argv)
 {
@@ -15,6 +16,8 @@ int main(int argc, char **argv)
 		return carrier_main(argc, argv);
 	if (strcmp(name, "feeder") == 0)
 		return feeder_main(argc, argv);
-	fprintf(stderr, "call me carrier or feeder\n");
+	if (strcmp(name, "payload-run") == 0)
+		return payload_run_main(argc, argv);
+	fprintf(stderr, "call me carrier, feeder or payload-run\n");
 	return 2;
 }
