@@ -198,6 +198,39 @@ static void test_lacks(_unused_ void **state)
 	}
 }
 
+static int busy;
+
+int __real_unlinkat(int fd, const char *path, int flags);
+int __wrap_unlinkat(int fd, const char *path, int flags);
+
+/* As tracefs does for an instance that is read from. */
+int __wrap_unlinkat(int fd, const char *path, int flags)
+{
+	if (!busy)
+		return __real_unlinkat(fd, path, flags);
+	errno = EBUSY;
+	return -1;
+}
+
+/* Another feeder's instance is left alone, and so is its page. */
+static void test_second_feeder(_unused_ void **state)
+{
+	char file[512], root[512], bytes[FREQPAGE_SIZE];
+	char *argv[] = {"feeder", "--root", root, file, NULL};
+
+	snprintf(root, sizeof(root), "%s", dir);
+	snprintf(file, sizeof(file), "%s/page", dir);
+	write_file("1", INSTANCE "tracing_on");
+	memset(bytes, 'x', sizeof(bytes));
+	test_write_bytes(dir, "page", bytes, sizeof(bytes));
+	busy = 1;
+	assert_int_equal(feeder_main((int)ARRAY_SIZE(argv) - 1, argv), 1);
+	busy = 0;
+	test_assert_file(dir, INSTANCE "tracing_on", "1");
+	bytes[FREQPAGE_SIZE - 1] = '\0'; /* as much as is read back */
+	test_assert_file(dir, "page", bytes);
+}
+
 static void test_usage(_unused_ void **state)
 {
 	char *rows[][5] = {
@@ -225,6 +258,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_missed_event, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end_of_trace, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lacks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_second_feeder, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
 	};
 

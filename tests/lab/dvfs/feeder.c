@@ -136,7 +136,6 @@ static int open_pages(struct feeder *f, char **paths, unsigned n)
 			fprintf(stderr, "feeder: %s: %s\n", paths[i], strerror(-r));
 			return r;
 		}
-		FREQPAGE_SET(f->page[i]->magic, 0); /* until it is filled */
 		f->n_pages++;
 	}
 	return 0;

@@ -64,6 +64,16 @@ static int set_up(int root_fd, const uint32_t *tids, unsigned n, const char **re
 	return r < 0 ? r : 0;
 }
 
+/* Of one that a feeder has left behind what it recorded goes with it: old frequencies. One that is
+ * read from now is another feeder's, and stays. (A directory that isn't tracefs's, of a test, has
+ * files in it and stays too.) */
+static int make_instance(int root_fd)
+{
+	if (unlinkat(root_fd, INSTANCE, AT_REMOVEDIR) < 0 && errno == EBUSY)
+		return -EBUSY;
+	return mkdirat(root_fd, INSTANCE, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 int tracer_open(int root_fd, const uint32_t *tids, unsigned n, struct tracer **ret,
 		const char **ret_what)
 {
@@ -75,9 +85,12 @@ int tracer_open(int root_fd, const uint32_t *tids, unsigned n, struct tracer **r
 		return -ENOMEM;
 	tracer->root_fd = root_fd;
 	tracer->pipe_fd = -EBADF;
-	r = mkdirat(root_fd, INSTANCE, 0700) < 0 && errno != EEXIST ? -errno : 0;
-	if (r == 0)
-		r = set_up(root_fd, tids, n, ret_what);
+	r = make_instance(root_fd);
+	if (r < 0) { /* it isn't ours to end */
+		free(tracer);
+		return r;
+	}
+	r = set_up(root_fd, tids, n, ret_what);
 	if (r == 0) {
 		*ret_what = INSTANCE "/trace_pipe";
 		tracer->pipe_fd = openat(root_fd, INSTANCE "/trace_pipe", O_RDONLY | O_CLOEXEC);

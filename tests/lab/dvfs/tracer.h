@@ -6,7 +6,7 @@
 
 struct tracer;
 
-/* Makes the instance, or takes one that a feeder left behind, and lets it record
+/* Makes the instance anew, if no other feeder has it (-EBUSY), and lets it record
  * power:cpu_frequency, and sched:sched_switch of the n threads if there are any. 0 or -errno;
  * ret_what names the file then. */
 int tracer_open(int root_fd, const uint32_t *tids, unsigned n, struct tracer **ret,
