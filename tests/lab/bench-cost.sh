@@ -3,7 +3,7 @@
 #
 # ./lab bench cost: what watching costs the guest, by tests/bench/cost/guest.sh: CPU time for each report beside qemu-ga's for each
 # guest-get-cpustats, wake-ups and memory when idle. For guests of 2 and 8 vCPUs, with each source. What was printed is in
-# $LAB_STATE/bench/cost-KERNEL, the table in cost-KERNEL.md. What it costs the guest's own work has to be measured on hardware
+# $LAB_ROOM/bench/cost-KERNEL, the table in cost-KERNEL.md. What it costs the guest's own work has to be measured on hardware
 # (tests/bench/cost/hackbench.py): one and the same hackbench differs by 30 % under emulation, which doesn't always survive it.
 
 COST_VCPUS='2 8'
@@ -11,7 +11,7 @@ COST_SECONDS=30
 # the load under which reports are counted: on every vCPU, half of the time
 COST_LOAD='load --quiet --busy 100 --period 200 --seconds 999'
 
-cost_dir() { echo "$LAB_STATE/bench/cost-$GUEST_KERNEL"; }
+cost_dir() { echo "$LAB_ROOM/bench/cost-$GUEST_KERNEL"; }
 
 # cost_guest VCPUS: a guest of so many, with P-states of vmfreqctl's own making
 cost_guest() {

@@ -3,7 +3,7 @@
 #
 # ./lab bench signal: how good the guest's signal is where hostd receives it, by tests/bench/signal. For each kernel of the
 # guest the loads run three times: with guestd on its eBPF source, on /proc, and without guestd while qemu-ga is polled. What
-# was collected is in $LAB_STATE/bench/KERNEL/SOURCE, and the table in $LAB_STATE/bench/KERNEL.md.
+# was collected is in $LAB_ROOM/bench/KERNEL/SOURCE, and the table in $LAB_STATE/bench/KERNEL.md.
 
 BENCH_PORT=9999
 BENCH_SOURCES='ebpf proc agent'
@@ -14,7 +14,7 @@ BENCH_QUICK='idle step duty-50-10 duty-50-50 hop rt'
 BENCH_MEMORY=512 # the trace is held in the guest's memory
 
 # bench_dir SOURCE: where a run's files go
-bench_dir() { echo "$LAB_STATE/bench/$GUEST_KERNEL/$1"; }
+bench_dir() { echo "$LAB_ROOM/bench/$GUEST_KERNEL/$1"; }
 
 bench_label() {
     case $1 in
@@ -159,7 +159,7 @@ bench_guest() {
 bench_release() { kernel_version "$GUEST_KERNEL" | sed -E 's/^([0-9]+\.[0-9]+).*/\1/'; }
 
 bench_compare() {
-    local dir=$LAB_STATE/bench runs=() source
+    local dir=$LAB_ROOM/bench runs=() source
     for source in $BENCH_SOURCES; do
         [[ ! -e $dir/$GUEST_KERNEL/$source/label ]] || runs+=("$dir/$GUEST_KERNEL/$source")
     done

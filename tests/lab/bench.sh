@@ -27,6 +27,7 @@ cmd_bench() {
         shift
     done
     GUEST_KERNEL=${kernels%% *}
+    [[ $LAB_ARCH == x86 ]] || die "bench $what is of x86 alone"
     lab_begin
     lab_up || exit 1
     step_join guest || exit 1

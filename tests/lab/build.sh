@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Building vmfreq outside of the working tree, as a user with no rights: a copy of the sources, a build directory, and a
-# tree that `make install` filled.
+# Building vmfreq for LAB_ARCH outside of the working tree, as a user with no rights: a copy of the sources, a build directory,
+# and a tree that `make install` filled.
 
 # shellcheck disable=SC2153 # from lib.sh
-LAB_SOURCE=$LAB_STATE/source
-LAB_BUILD=$LAB_STATE/build
-LAB_STAGE=$LAB_STATE/stage
+LAB_SOURCE=$LAB_ROOM/source
+LAB_BUILD=$LAB_ROOM/build
+LAB_STAGE=$LAB_ROOM/stage
 LAB_USER=nobody
 
 # as_nobody COMMAND...: no rights, no network
@@ -18,7 +18,7 @@ as_nobody() {
 
 # What git would commit, as it is in the working tree now; times are kept, so that make does only what it must.
 build_copy() {
-    local list=$LAB_STATE/source.files
+    local list=$LAB_ROOM/source.files
     mkdir -p "$LAB_SOURCE" "$LAB_BUILD"
     git -c safe.directory="$LAB_TOP" -C "$LAB_TOP" ls-files -co --exclude-standard | while read -r file; do
         [[ -e $LAB_TOP/$file ]] && echo "$file"
@@ -35,16 +35,18 @@ build_copy() {
 
 build_make() {
     local made
+    build_prepare
     build_copy
     as_nobody test -r "$LAB_SOURCE/configure.ac" || die "$LAB_USER can't read $LAB_STATE: choose another VMFREQ_LAB_STATE"
-    made=$(cd "$LAB_SOURCE" && hash_of configure.ac Makefile.am)
-    if [[ $made != "$(cat "$LAB_STATE/configured" 2>/dev/null)" ]]; then
-        rm -f "$LAB_STATE/configured"
+    made=$(cd "$LAB_SOURCE" && hash_of configure.ac Makefile.am "${BUILD_CONFIGURE[*]}")
+    if [[ $made != "$(cat "$LAB_ROOM/configured" 2>/dev/null)" ]]; then
+        rm -f "$LAB_ROOM/configured"
         as_nobody autoreconf -fi "$LAB_SOURCE"
         rm -rf "$LAB_BUILD"
         install -d -o "$LAB_USER" -g nogroup "$LAB_BUILD"
-        as_nobody env -C "$LAB_BUILD" "$LAB_SOURCE/configure" --prefix=/usr --sysconfdir=/etc --localstatedir=/var
-        echo "$made" >"$LAB_STATE/configured"
+        as_nobody env -C "$LAB_BUILD" "$LAB_SOURCE/configure" --prefix=/usr --sysconfdir=/etc --localstatedir=/var \
+            "${BUILD_CONFIGURE[@]}"
+        echo "$made" >"$LAB_ROOM/configured"
     fi
     as_nobody make -C "$LAB_BUILD" -j"$(nproc)"
     rm -rf "$LAB_STAGE"

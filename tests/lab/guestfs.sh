@@ -10,27 +10,25 @@ GUESTFS_UNITS="systemd-journald.service systemd-journald.socket systemd-journald
     systemd-udevd.service systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-udev-trigger.service
     systemd-tmpfiles-setup.service dbus.service dbus.socket"
 GUESTFS_RULES="50-udev-default.rules 80-drivers.rules 99-systemd.rules"
-# The first ones are the initramfs's, for the disk and the lab's hand; the others are found by udev or by the kernel.
-GUESTFS_DISK_MODULES="virtio_pci virtio_blk virtio_console"
-GUESTFS_MODULES="vmw_vsock_virtio_transport acpi-cpufreq cpufreq_userspace"
 
 # What the guest's disk is made of.
 guestfs_hash() {
-    local packages kernel oldkernel
-    kernel=$(<"$LAB_RUN/kernel")
-    oldkernel=$(<"$LAB_RUN/oldkernel")
-    packages=$(packages_in guest.packages)
-    private_update bookworm >&2
+    local packages lists kernels index
+    packages=$(packages_in guest)
+    lists=$(packages_lists guest)
+    kernels=$(kernel_names)
+    index=$(index_for bookworm)
+    private_update "$index" >&2
     # shellcheck disable=SC2086
-    hash_of "$LAB_DIR"/{rootfs,guestfs,kernel}.sh "$LAB_DIR"/{init,agent,load,vsockcat}.c \
-        "$LAB_DIR"/lists/{host.preferences,guest.packages} "${kernel##*/} ${oldkernel##*/}" "$(versions_of bookworm $packages)"
+    hash_of "$LAB_DIR"/{rootfs,guestfs,initramfs,"image-$LAB_ARCH"}.sh "$LAB_DIR"/{init,agent,load,vsockcat}.c \
+        "$LAB_DIR/lists/host.preferences" $lists "$kernels" "$(versions_of "$index" $packages)"
 }
 
 # cache/guestfs-HASH: disk, an ext4 image for the host VM with all that the guest is made of (guest.img; for each
 # kernel vmlinux-KERNEL and guest-KERNEL.cpio); its path goes to run/guestfs
 guestfs_make() {
     local dir work root tree name
-    dir=$LAB_CACHE/guestfs-$(guestfs_hash)
+    dir=$LAB_CACHE/${LAB_PREFIX}guestfs-$(guestfs_hash)
     if [[ -d $dir ]]; then
         note "cached"
     else
@@ -40,9 +38,11 @@ guestfs_make() {
         mkdir "$tree"
         guestfs_debootstrap "$root"
         for name in $GUEST_KERNELS; do
-            guestfs_kernel "$name" >"$tree/vmlinux-$name"
-            guestfs_modules "$root" "$name"
-            guestfs_initramfs "$tree" "$root" "$name"
+            image_kernel "$name" >"$tree/vmlinux-$name"
+            # shellcheck disable=SC2086 # names of modules
+            modules_only "$root" "$name" $INITRAMFS_MODULES $GUESTFS_MODULES
+            # shellcheck disable=SC2086
+            initramfs_make "$tree/guest-$name.cpio" "$root" "$name" $INITRAMFS_MODULES
         done
         guestfs_settle "$root"
         mke2fs -q -t ext4 -b 4096 -J size=4 -E lazy_itable_init=0,nodiscard -m 0 -d "$root" "$tree/guest.img" 320M
@@ -57,36 +57,9 @@ guestfs_make() {
 }
 
 guestfs_debootstrap() {
-    local packages
-    packages=$(packages_in guest.packages)
-    rootfs_mmdebstrap "$1" "${packages// /,}"
+    rootfs_debian "$1" guest
     # perl comes along with adduser
-    rm -rf "$1"/usr/share/perl* "$1"/usr/lib/x86_64-linux-gnu/{perl,libperl.so.*} "$1"/var/lib/apt/lists/*
-}
-
-# The newest one uncompressed, the other as it is: LZ4 is soon done, even here.
-guestfs_kernel() {
-    if [[ $1 == uclamp ]]; then kernel_uncompress "$(kernel_image "$1")"; else cat "$(kernel_image "$1")"; fi
-}
-
-# guestfs_modules ROOT KERNEL: those that are wanted, not compressed, and none else
-guestfs_modules() {
-    local root=$1 version dir name module
-    version=$(kernel_version "$2")
-    dir=$root/lib/modules/$version
-    mkdir -p "$root/lib/modules"
-    cp -a "$(kernel_modules "$2")" "$root/lib/modules/"
-    depmod -b "$root" "$version"
-    for name in $GUESTFS_DISK_MODULES $GUESTFS_MODULES; do
-        modprobe -d "$root" -S "$version" --show-depends "$name"
-    done | awk '$1 == "insmod" { print $2 }' | sort -u | while read -r module; do
-        [[ $module != *.xz ]] || xz -d "$module"
-        echo "${module%.xz}"
-    done >"$root.modules"
-    rm -f "$dir/vmlinuz"
-    find "$dir" -name '*.ko' -o -name '*.ko.xz' | grep -vxF -f "$root.modules" | xargs -r rm
-    rm "$root.modules"
-    depmod -b "$root" "$version"
+    rm -rf "$1"/usr/share/perl* "$1/usr/lib/$ARCH_TRIPLET"/{perl,libperl.so.*} "$1"/var/lib/apt/lists/*
 }
 
 # From Debian's defaults to a machine that boots as fast as it can and does nothing by itself.
@@ -138,20 +111,4 @@ guestfs_keep() {
     for file in "$@"; do
         [[ $names == *" ${file##*/} "* ]] || rm -f "$file"
     done
-}
-
-# guestfs_initramfs WORK ROOT KERNEL: guest-KERNEL.cpio
-guestfs_initramfs() {
-    local work=$1 root=$2 tree=$1/initramfs version name module
-    version=$(kernel_version "$3")
-    mkdir -p "$tree"/{dev,modules}
-    rootfs_programs "$tree" init
-    for name in $GUESTFS_DISK_MODULES; do
-        modprobe -d "$root" -S "$version" --show-depends "$name"
-    done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r module; do
-        cp "$module" "$tree/modules/"
-        basename "$module" >>"$tree/modules/order"
-    done
-    (cd "$tree" && find . | cpio -o -H newc --quiet) >"$work/guest-$3.cpio"
-    rm -rf "$tree"
 }

@@ -1,31 +1,13 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The host VM: a machine under software emulation that plays the virtualization host. It has four CPUs with P-states
-# (ssdt.sh) and no way out: its only network is the lab's ssh. No vsock device: nothing here opens AF_VSOCK on the build
-# machine.
+# The host VM: a machine under software emulation that plays the virtualization host. It has CPUs with P-states and no way
+# out: its only network is the lab's ssh. No vsock device: nothing here opens AF_VSOCK on the build machine.
 
-# CPUs without AVX and fast-string flags: under emulation the plain instructions are the quicker ones. AMD's, since its SVM
-# is what QEMU emulates: so the guest in it has KVM. (Not of family 15, which acpi-cpufreq refuses.)
-HOST_CPU=max,vendor=AuthenticAMD,family=23,model=1,stepping=2,-avx,-avx2,-erms,-fsrm,+svm,+npt
-# With KVM here, the guest's is nested.
-[[ $LAB_ACCEL != kvm* ]] || HOST_CPU=host
-# What emulation can't say of its clock: the TSC is steady, whatever the frequency is said to be. The last two words are for
-# that: Linux 7.3 knows the first one, the second keeps 6.1 from giving up the TSC.
-HOST_CMDLINE="console=ttyS0 root=/dev/nvme0n1 rw net.ifnames=0 systemd.getty_auto=0 mitigations=off nokaslr \
-no_timer_check audit=0 apparmor=0 tsc=reliable lpj=5000000 cryptomgr.notests init_on_alloc=0 setcpuid=constant_tsc \
-initcall_blacklist=cpufreq_register_tsc_scaling"
-HOST_CPUS=4
-HOST_MEMORY=4096
-
-# LAB_HOST: which of them. "uclamp" has the newest stock kernel, "6.1" has Debian 12's own, without uclamp.
-export LAB_HOSTS='uclamp 6.1'
-LAB_HOST=${LAB_HOST:-${VMFREQ_LAB_HOST:-uclamp}}
+# LAB_HOST: which of them, the first unless told. What they are is the architecture's (host-ARCH.sh).
+export LAB_HOSTS
+LAB_HOST=${LAB_HOST:-${VMFREQ_LAB_HOST:-${LAB_HOSTS%% *}}}
 export LAB_HOST
-
-host_kernel() { [[ $LAB_HOST == uclamp ]] && echo vmlinux || echo "vmlinuz-$LAB_HOST"; }
-
-host_has_uclamp() { [[ $LAB_HOST == uclamp ]]; }
 
 host_ssh() {
     local -
@@ -70,21 +52,17 @@ host_boot() {
     port=$(free_port)
     echo "$port" >"$LAB_RUN/port"
     guest=$(<"$LAB_RUN/guestfs")
-    # The root disk alone is NVMe, whose driver is built in: of two the kernel names first which answers first.
+    host_machine "$image" "$guest"
     # a session of its own: it outlives this step, and a Ctrl-C at the terminal is the lab's to handle
-    setsid qemu-system-x86_64 -name vmfreq-host -nodefaults -no-user-config -display none \
-        -M q35 -accel "$LAB_ACCEL" -cpu "$HOST_CPU" -smp "$HOST_CPUS" -m "$HOST_MEMORY" \
-        -acpitable "file=$image/ssdt.aml" -serial "file:$console" \
-        -kernel "$image/$(host_kernel)" \
-        -append "$HOST_CMDLINE" \
+    setsid "${HOST_MACHINE[@]}" -name vmfreq-host -nodefaults -no-user-config -display none \
+        -accel "$LAB_ACCEL" -smp "$HOST_CPUS" -m "$HOST_MEMORY" -serial "file:$console" \
         -drive "file=$image/host.img,format=raw,if=none,id=root,snapshot=on,cache=unsafe" \
         -drive "file=$guest/disk,format=raw,if=none,id=guest,snapshot=on,cache=unsafe" \
-        -device nvme,drive=root,serial=root -device virtio-blk-pci,drive=guest \
         -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" -device virtio-net-pci,netdev=net,romfile= \
         >"$LAB_LOG/host-qemu-$LAB_HOST.log" 2>&1 </dev/null 8>&- 9>&- &
     pid=$!
     remember_pid host "$pid"
-    for ((tries = 0; tries < 500; tries++)); do
+    for ((tries = 0; tries < 500 * LAB_PATIENCE * HOST_BOOT_LIMIT / 90; tries++)); do
         kill -0 "$pid" 2>/dev/null || die "QEMU ended: $(tail -n 2 "$LAB_LOG/host-qemu-$LAB_HOST.log")"
         if grep -q 'OpenBSD Secure Shell server' "$console" 2>/dev/null && host_run true 2>/dev/null; then
             note "Linux $(host_run 'uname -r')"

@@ -1,36 +1,29 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Two stock kernels, unpacked, never installed: one that has uclamp (the newest cloud-amd64 of trixie-backports), and Debian
-# 12's own 6.1, which has not.
+# Stock kernels, unpacked, never installed: one that has uclamp (the newest of trixie-backports), and for x86 Debian 12's own
+# 6.1, which has not.
 
-# Prints the version that the index has now, as in "7.3.4+deb13-cloud-amd64".
+# Prints the version that the index has now, as in "7.3.4+deb13-cloud-amd64" (x86), "7.3.4+deb13-arm64".
 kernel_resolve() {
-    private_update kernel >&2
-    apt-cache "${APT[@]}" search --names-only '^linux-binary-[0-9].*-cloud-amd64$' |
+    private_update "$(index_for kernel)" >&2
+    apt-cache "${APT[@]}" search --names-only "^linux-binary-[0-9][^-]*-$ARCH_FLAVOUR\$" |
         sed -n 's/^linux-binary-\([^ ]*\) .*/\1/p' | sort -V | tail -n 1
 }
 
-# The uncompressed kernel inside a bzImage: PVH entry, so nothing is to be decompressed under emulation. The offsets are
-# those of the kernel's boot protocol (setup_sects, payload_offset, payload_length); the payload ends with its size.
-kernel_uncompress() {
-    local image=$1 sectors offset length
-    field() { od -An -j "$1" -N "$2" -t "u$2" "$image" | tr -d ' '; }
-    sectors=$(field 497 1)
-    offset=$(field 584 4)
-    length=$(field 588 4)
-    unset -f field
-    dd if="$image" bs=1M iflag=skip_bytes,count_bytes skip="$(((sectors + 1) * 512 + offset))" count="$((length - 4))" \
-        status=none | zstd -dcq
-}
+# image_field IMAGE OFFSET SIZE: a little-endian number in it
+image_field() { od -An -j "$2" -N "$3" -t "u$3" "$1" | tr -d ' '; }
 
-# kernel_unpack NAME SUITE VERSION PACKAGE...: cache/NAME-HASH with what is in the packages (of the private index SUITE), and
-# `version`; its path goes to run/NAME
+# image_part IMAGE OFFSET SIZE: those bytes of it
+image_part() { dd if="$1" bs=1M iflag=skip_bytes,count_bytes skip="$2" count="$3" status=none; }
+
+# kernel_unpack NAME INDEX VERSION PACKAGE...: cache/NAME-HASH with what is in the packages, and `version`; its path goes to
+# run/NAME
 kernel_unpack() {
-    local name=$1 suite=$2 version=$3 dir unpacked
+    local name=$1 index=$2 version=$3 dir unpacked
     shift 3
-    private_apt "$suite"
-    dir=$LAB_CACHE/$name-$(hash_of "$LAB_DIR/kernel.sh" "$(versions_of "$suite" "$@")")
+    private_apt "$index"
+    dir=$LAB_CACHE/$LAB_PREFIX$name-$(hash_of "$LAB_DIR/kernel.sh" "$(versions_of "$index" "$@")")
     if [[ ! -d $dir ]]; then
         unpacked=$(mktemp -d "$LAB_CACHE/tmp.XXXXXX")
         (
@@ -51,16 +44,28 @@ kernel_unpack() {
 }
 
 kernel_fetch() {
-    local version old
+    local version old=''
     version=$(kernel_resolve)
-    [[ -n $version ]] || die "no cloud kernel in the index of trixie-backports"
+    [[ -n $version ]] || die "no kernel for $ARCH_FLAVOUR in the index of trixie-backports"
     # linux-base has the lists of what is built in and the configuration
-    kernel_unpack kernel kernel "$version" "linux-binary-$version" "linux-modules-$version" "linux-base-$version"
-    private_update bookworm >&2
-    old=$(apt-cache "${APT[@]}" depends linux-image-cloud-amd64 | sed -n 's/.*Depends: linux-image-//p' | head -n 1)
-    [[ $old == 6.1.* ]] || die "no 6.1 cloud kernel in the index of bookworm"
-    kernel_unpack oldkernel bookworm "$old" "linux-image-$old"
-    note "$version, $old"
+    kernel_unpack kernel "$(index_for kernel)" "$version" "linux-binary-$version" "linux-modules-$version" \
+        "linux-base-$version"
+    # for this, and before several steps at once want it
+    private_update "$(index_for bookworm)" >&2
+    if [[ $ARCH_KERNELS == *6.1* ]]; then
+        old=$(apt-cache "${APT[@]}" depends linux-image-cloud-amd64 | sed -n 's/.*Depends: linux-image-//p' | head -n 1)
+        [[ $old == 6.1.* ]] || die "no 6.1 cloud kernel in the index of bookworm"
+        kernel_unpack oldkernel "$(index_for bookworm)" "$old" "linux-image-$old"
+    fi
+    note "$version${old:+, $old}"
+}
+
+# the names in the cache of what is unpacked, in one line
+kernel_names() {
+    local name
+    for name in $ARCH_KERNELS; do
+        basename "$(kernel_dir "$name")"
+    done | xargs
 }
 
 # ---- what is unpacked, by name: "uclamp" is the newest, "6.1" Debian 12's own

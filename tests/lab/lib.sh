@@ -9,10 +9,17 @@ LAB_CACHE=${VMFREQ_LAB_CACHE:-/var/cache/vmfreq-lab}  # downloads and images; `l
 # shellcheck disable=SC2034 # for host.sh
 LAB_ACCEL=${VMFREQ_LAB_ACCEL:-tcg,thread=multi}       # QEMU's -accel for the host VM: "kvm" where you have it
 LAB_PATIENCE=${VMFREQ_LAB_PATIENCE:-1}                # every limit is multiplied by it, for a machine that is busy
-LAB_LOG=$LAB_STATE/log
-LAB_RUN=$LAB_STATE/run
+# What is arm64's stands beside x86's: in a directory of the state, and under names of its own in the cache.
+LAB_ROOM=$LAB_STATE
+LAB_PREFIX=
+if [[ $LAB_ARCH != x86 ]]; then
+    LAB_ROOM=$LAB_STATE/$LAB_ARCH
+    LAB_PREFIX=$LAB_ARCH-
+fi
+LAB_LOG=$LAB_ROOM/log
+LAB_RUN=$LAB_ROOM/run
 LAB_STARTED=${LAB_STARTED:-$EPOCHREALTIME}
-export VMFREQ_LAB_STATE=$LAB_STATE VMFREQ_LAB_CACHE=$LAB_CACHE LAB_STARTED
+export VMFREQ_LAB_STATE=$LAB_STATE VMFREQ_LAB_CACHE=$LAB_CACHE VMFREQ_LAB_ARCH=$LAB_ARCH LAB_STARTED
 
 # ---- time and words
 
@@ -47,11 +54,11 @@ hash_of() {
     done | sha256sum | cut -c1-16
 }
 
-# keep_newest PREFIX: of the cached things called PREFIX-HASH, all but the two used last are removed
+# keep_newest NAME: of the cached things called NAME-HASH, all but the two used last are removed
 keep_newest() {
     local old
     # shellcheck disable=SC2012 # the names are ours: no spaces
-    ls -dt "$LAB_CACHE/$1"-* 2>/dev/null | tail -n +3 | while read -r old; do
+    ls -dt "$LAB_CACHE/$LAB_PREFIX$1"-* 2>/dev/null | tail -n +3 | while read -r old; do
         rm -rf "$old"
     done
 }
@@ -187,13 +194,13 @@ show_logs() {
 
 lab_begin() {
     ((EUID == 0)) || die "needs root: it installs packages and makes a root file system"
-    mkdir -p "$LAB_STATE" "$LAB_CACHE"
+    mkdir -p "$LAB_ROOM" "$LAB_CACHE"
     exec 8>"$LAB_STATE/lock" 9>"$LAB_CACHE/lock"
     if ! flock -n 8 || ! flock -n 9; then
         die "another lab is running with $LAB_STATE or $LAB_CACHE: wait for it, or set VMFREQ_LAB_STATE and VMFREQ_LAB_CACHE"
     fi
-    rm -rf "$LAB_STATE/log.old" "$LAB_RUN"
-    [[ -d $LAB_LOG ]] && mv "$LAB_LOG" "$LAB_STATE/log.old"
+    rm -rf "$LAB_ROOM/log.old" "$LAB_RUN"
+    [[ -d $LAB_LOG ]] && mv "$LAB_LOG" "$LAB_ROOM/log.old"
     remove_trees "$LAB_CACHE"/tmp.*
     mkdir -p "$LAB_LOG" "$LAB_RUN"
     trap lab_end EXIT

@@ -12,8 +12,16 @@ APT_PACKAGES_ONLY=(
     -o Acquire::IndexTargets::deb-src::Contents-dsc::DefaultEnabled=false
 )
 
-# words of a package list in lists/: one package a line, # begins a comment
-packages_in() { sed 's/#.*//' "$LAB_DIR/lists/$1" | xargs; }
+# packages_lists NAME: the package lists NAME.packages and NAME-ARCH.packages in lists/, those that there are
+packages_lists() {
+    local list
+    for list in "$LAB_DIR/lists/$1.packages" "$LAB_DIR/lists/$1-$LAB_ARCH.packages"; do
+        [[ ! -f $list ]] || echo "$list"
+    done
+}
+
+# packages_in NAME: their words: one package a line, # begins a comment
+packages_in() { packages_lists "$1" | xargs cat | sed 's/#.*//' | xargs; }
 
 packages_missing() {
     local package
@@ -32,7 +40,7 @@ packages_update() {
     fi
 }
 
-# packages_install LIST: from the machine's own sources
+# packages_install NAME: from the machine's own sources
 packages_install() {
     local missing
     # shellcheck disable=SC2046
@@ -65,6 +73,10 @@ mirror() {
     echo "$uri"
 }
 
+# An index has a name: that of its suite, and -ARCH after it where the packages are for another architecture than the build
+# machine's. index_for SUITE: that for LAB_ARCH.
+index_for() { echo "$1${ARCH_INDEX:+-$ARCH_INDEX}"; }
+
 # Debian 12 and its backports (QEMU 10), for the build machine's QEMU and for the host VM's root file system
 sources_bookworm() {
     local main security
@@ -78,7 +90,7 @@ sources_bookworm() {
 
 sources_kernel() { echo "deb $(mirror Debian) trixie-backports main"; }
 
-# private_apt NAME: options that make apt work in folders of its own (in the array APT)
+# private_apt INDEX: options that make apt work in folders of its own (in the array APT)
 private_apt() {
     local dir=$LAB_CACHE/apt/$1
     mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
@@ -87,14 +99,18 @@ private_apt() {
         -o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir/cache" -o Acquire::Languages=none
         -o APT::Sandbox::User=root -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 "${APT_PACKAGES_ONLY[@]}"
     )
+    [[ $1 == *-* ]] || return 0
+    # what is installed here is of another architecture, and says nothing
+    : >"$dir/status"
+    APT+=(-o "APT::Architecture=${1#*-}" -o "APT::Architectures=${1#*-}" -o "Dir::State::status=$dir/status")
 }
 
-# private_update NAME: its index, refreshed when its sources changed or it is a day old
+# private_update INDEX: refreshed when its sources changed or it is a day old
 private_update() {
     local dir=$LAB_CACHE/apt/$1 sources
     private_apt "$1"
     packages_update
-    sources=$("sources_$1")
+    sources=$("sources_${1%%-*}")
     if [[ -z $(find "$dir/stamp" -mmin -1440 2>/dev/null) || $sources != "$(cat "$dir/sources.list" 2>/dev/null)" ]]; then
         rm -f "$dir/stamp"
         echo "$sources" >"$dir/sources.list"
@@ -106,17 +122,17 @@ private_update() {
 # QEMU 10 of bookworm-backports: Debian 12's own 7.2 breaks x86 kernels' self-patching code with several vCPUs.
 packages_qemu() {
     local version
-    version=$(dpkg-query -W -f '${Version}' qemu-system-x86 2>/dev/null || true)
+    version=$(dpkg-query -W -f '${Version}' "$ARCH_QEMU" 2>/dev/null || true)
     if [[ -n $version ]] && dpkg --compare-versions "$version" ge 1:10; then
         note "QEMU $version"
         return
     fi
     private_update bookworm
-    apt-get "${APT[@]}" -y --no-install-recommends -t bookworm-backports install qemu-system-x86
-    note "QEMU $(dpkg-query -W -f '${Version}' qemu-system-x86)"
+    apt-get "${APT[@]}" -y --no-install-recommends -t bookworm-backports install "$ARCH_QEMU"
+    note "QEMU $(dpkg-query -W -f '${Version}' "$ARCH_QEMU")"
 }
 
-# versions_of NAME PACKAGE...: "package version" as the private index NAME would install them
+# versions_of INDEX PACKAGE...: "package version" as it would install them
 versions_of() {
     local name=$1
     shift

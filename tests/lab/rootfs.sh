@@ -1,35 +1,37 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The host VM's disk (Debian 12, libvirt, QEMU 10, the stock kernels' modules). vmfreq itself is not in it: it is installed
+# The host VM's disk (Debian 12, libvirt, QEMU 10, the stock kernels' modules), of LAB_ARCH. vmfreq itself is not in it: it is installed
 # into the running VM, so that a change of vmfreq never costs a new image.
 
 # What the image is made of.
 rootfs_hash() {
-    local packages kernel oldkernel
-    kernel=$(<"$LAB_RUN/kernel")
-    oldkernel=$(<"$LAB_RUN/oldkernel")
-    packages=$(packages_in host.packages)
-    private_update bookworm >&2
+    local packages lists kernels index
+    packages=$(packages_in host)
+    lists=$(packages_lists host)
+    kernels=$(kernel_names)
+    index=$(index_for bookworm)
+    private_update "$index" >&2
     # shellcheck disable=SC2086
-    hash_of "$LAB_DIR"/{rootfs,ssdt}.sh "$LAB_DIR"/{guestctl,load,vsockcat}.c "$LAB_DIR"/lists/host.{preferences,packages} \
-        "${kernel##*/}" "${oldkernel##*/}" "$(versions_of bookworm $packages)"
+    hash_of "$LAB_DIR"/{rootfs,"image-$LAB_ARCH"}.sh "$LAB_DIR"/{guestctl,load,vsockcat}.c "$LAB_DIR/lists/host.preferences" \
+        $lists $IMAGE_PARTS "$kernels" "$(versions_of "$index" $packages)"
 }
 
-# cache/image-HASH: host.img, a kernel for each LAB_HOST, ssdt.aml, key; its path goes to run/image
+# cache/image-HASH: host.img, key, and what image-ARCH.sh says beside them; its path goes to run/image
 rootfs_make() {
-    local dir work root kernel
-    dir=$LAB_CACHE/image-$(rootfs_hash)
+    local dir work root parts
+    dir=$LAB_CACHE/${LAB_PREFIX}image-$(rootfs_hash)
     if [[ -d $dir ]]; then
         note "cached"
     else
         work=$(mktemp -d "$LAB_CACHE/tmp.XXXXXX")
         root=$work/root
-        rootfs_kernels "$work" &
-        kernel=$!
-        rootfs_debootstrap "$root"
-        wait "$kernel"
+        image_parts "$work" &
+        parts=$!
+        rootfs_debian "$root" host
+        wait "$parts"
         rootfs_settle "$work" "$root"
+        image_modules "$work" "$root"
         mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=0,nodiscard -m 0 -N 60000 -d "$root" "$work/host.img" 1400M
         rm -rf "$root"
         mv "$work" "$dir"
@@ -40,17 +42,39 @@ rootfs_make() {
     echo "$dir" >"$LAB_RUN/image"
 }
 
-rootfs_debootstrap() {
-    local packages
-    packages=$(packages_in host.packages)
-    rootfs_mmdebstrap "$1" "${packages// /,}"
+# rootfs_debian ROOT NAME: Debian with the packages of that list. Where its programs don't run here by themselves that takes
+# minutes: then it is kept (cache/base-NAME-HASH), for what comes after it changes more often.
+rootfs_debian() {
+    local packages index base=''
+    packages=$(packages_in "$2")
+    if [[ -n $ARCH_INDEX ]]; then
+        index=$(index_for bookworm)
+        # shellcheck disable=SC2086
+        base=$LAB_CACHE/${LAB_PREFIX}base-$2-$(hash_of "$(declare -f rootfs_mmdebstrap)" "$LAB_DIR/lists/host.preferences" \
+            "$(versions_of "$index" $packages)")
+    fi
+    if [[ -n $base && -f $base ]]; then
+        mkdir "$1"
+        tar -C "$1" -x -f "$base"
+    else
+        rootfs_mmdebstrap "$1" "${packages// /,}"
+        if [[ -n $base ]]; then
+            tar -C "$1" -c -f "$1.tar" .
+            mv "$1.tar" "$base"
+        fi
+    fi
+    if [[ -n $base ]]; then
+        touch "$base"
+        keep_newest "base-$2"
+    fi
 }
 
 # rootfs_mmdebstrap ROOT PACKAGE,PACKAGE...
 rootfs_mmdebstrap() {
+    arch_can_run
     sources_bookworm >"$1.list"
     # It has dash write to descriptors that are free, and dash knows none above 9: leave it some.
-    mmdebstrap --variant=minbase --include="$2" \
+    mmdebstrap --variant=minbase "${ARCH_MMDEBSTRAP[@]}" --include="$2" \
         --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
         --aptopt="Dir::Etc::Preferences \"$LAB_DIR/lists/host.preferences\"" --dpkgopt=force-unsafe-io \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
@@ -65,40 +89,15 @@ rootfs_programs() {
     shift
     mkdir -p "$dir"
     for program in "$@"; do
-        gcc -O2 -s -static -Wall -Wextra -Werror -o "$dir/$program" "$LAB_DIR/$program.c"
+        "$ARCH_CC" -O2 -s -static -Wall -Wextra -Werror -o "$dir/$program" "$LAB_DIR/$program.c"
     done
-}
-
-# rootfs_ssdt DIR CPUS: ssdt.aml
-rootfs_ssdt() {
-    "$LAB_DIR/ssdt.sh" "$2" >"$1/ssdt.asl"
-    iasl -p "$1/ssdt" "$1/ssdt.asl"
-    rm "$1/ssdt.asl"
-}
-
-rootfs_kernels() {
-    local kernel oldkernel
-    kernel=$(<"$LAB_RUN/kernel")
-    oldkernel=$(<"$LAB_RUN/oldkernel")
-    kernel_uncompress "$kernel/usr/lib/modules/$(<"$kernel/version")/vmlinuz" >"$1/vmlinux"
-    cp "$oldkernel/boot/vmlinuz-$(<"$oldkernel/version")" "$1/vmlinuz-6.1"
-    rootfs_ssdt "$1" "$HOST_CPUS"
 }
 
 # From Debian's defaults to a machine that boots in ten seconds and does nothing by itself.
 rootfs_settle() {
-    local work=$1 root=$2 kernel version unit
-    kernel=$(<"$LAB_RUN/kernel")
-    version=$(<"$kernel/version")
+    local work=$1 root=$2 unit
 
     mkdir -p "$root/lib/modules" "$root/var/lib/vmfreq-lab" "$root/root/.ssh"
-    cp -a "$kernel/usr/lib/modules/$version" "$root/lib/modules/"
-    rm -f "$root/lib/modules/$version/vmlinuz"
-    depmod -b "$root" "$version"
-    kernel=$(<"$LAB_RUN/oldkernel")
-    cp -a "$kernel/lib/modules/$(<"$kernel/version")" "$root/lib/modules/"
-    depmod -b "$root" "$(<"$kernel/version")"
-    printf '%s\n' acpi-cpufreq vhost_vsock vsock_loopback virtio_net virtio_blk >"$root/etc/modules-load.d/lab.conf"
 
     # libvirtd and the daemons under test are started by the lab, the rest isn't wanted
     for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
@@ -109,7 +108,7 @@ rootfs_settle() {
     echo vmfreq-host >"$root/etc/hostname"
     # the guest's files, the place of its channel and KVM: there before libvirtd starts a guest by itself. No mount unit, since
     # there is no udev here to tell systemd of the disk.
-    cat >"$root/etc/systemd/system/lab-guest.service" <<'UNIT'
+    cat >"$root/etc/systemd/system/lab-guest.service" <<UNIT
 [Unit]
 Description=The lab's guest
 DefaultDependencies=no
@@ -119,9 +118,9 @@ Before=libvirtd.service
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=mount /dev/vda /var/lib/vmfreq-lab
+ExecStart=mount $IMAGE_GUEST_DISK /var/lib/vmfreq-lab
 ExecStart=mkdir -p -m 1777 /run/vmfreq-lab
-ExecStart=/bin/sh -c 'modprobe -q kvm_amd || modprobe -q kvm_intel'
+ExecStart=-/bin/sh -c '[ -e /dev/kvm ] || modprobe -q kvm_amd || modprobe -q kvm_intel'
 ExecStart=-chmod 666 /dev/kvm
 UNIT
 

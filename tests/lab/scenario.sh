@@ -6,6 +6,7 @@
 #   # what: one line for the reader        # limit: seconds
 #   # order: a number, 50 unless given     # full: yes   (only with --full)
 #   # hosts: uclamp                        (only on these of LAB_HOSTS; on each unless given)
+#   # archs: x86 arm64                     (on x86 alone unless given)
 #
 # and defines scenario(), and cleanup() if it leaves something behind: cleanup always runs. Each runs in a process of its
 # own with errexit on, and ends by its end (passed), by fail or skip, or by running out of time.
@@ -68,14 +69,17 @@ scenario_is_for() {
 }
 
 # What a scenario is called in the log, and its files: NAME, or NAME@HOST on another than the first.
-scenario_label() { if host_has_uclamp; then echo "$1"; else echo "$1@$LAB_HOST"; fi; }
+scenario_label() { if [[ $LAB_HOST == "${LAB_HOSTS%% *}" ]]; then echo "$1"; else echo "$1@$LAB_HOST"; fi; }
 
 scenario_field() { sed -n "s/^# $2: *//p" "$LAB_DIR/scenarios/$1.sh" | head -n 1; }
 
+# scenario_names: those of LAB_ARCH, in their order
 scenario_names() {
-    local file name order
+    local file name archs order
     for file in "$LAB_DIR"/scenarios/*.sh; do
         name=$(basename "$file" .sh)
+        archs=$(scenario_field "$name" archs)
+        [[ " ${archs:-x86} " == *" $LAB_ARCH "* ]] || continue
         order=$(scenario_field "$name" order)
         printf '%03d %s\n' "${order:-50}" "$name"
     done | sort | cut -d' ' -f2
@@ -167,9 +171,9 @@ lab_mend() {
 # The lab's second host and those after it, with the same guest.
 lab_next_host() {
     step host-end 30 host_end || return
-    step "host-boot@$LAB_HOST" 90 host_boot || return
+    step "host-boot@$LAB_HOST" "$HOST_BOOT_LIMIT" host_boot || return
     step "host-install@$LAB_HOST" 60 project_install || return
-    step "guest@$LAB_HOST" 300 guest_start
+    step "guest@$LAB_HOST" "$GUEST_LIMIT" guest_start
 }
 
 # scenarios_run NAME...: those that are for LAB_HOST; adds to PASSED, FAILED and SKIPPED
@@ -214,7 +218,7 @@ cmd_test() {
     while (($# > 0)); do
         case $1 in
             --only)
-                [[ -f $LAB_DIR/scenarios/${2:-}.sh ]] || die "--only: no such scenario; ./lab test --list names them"
+                scenario_names | grep -q -x -e "${2:-}" || die "--only: no such scenario; ./lab test --list names them"
                 selected+=("$2")
                 only=yes
                 shift
@@ -242,7 +246,10 @@ cmd_test() {
     if ! lab_up; then
         finish "$(count_for "$LAB_HOST" "${selected[@]}")" "the lab could not be brought up, so no scenario ran"
     fi
-    if [[ -z $only ]]; then
+    if [[ -z $only && -z $ARCH_CHECKS ]]; then
+        say "$(printf '%-18s skipped: make check is the build machine'"'"'s, and this build is for %s' check "$LAB_ARCH")"
+        SKIPPED=$((SKIPPED + 1))
+    elif [[ -z $only ]]; then
         step check 240 build_check && status=0 || status=1
         read -r PASSED FAILED SKIPPED < <(build_check_counts)
         FAILED=$((FAILED > status ? FAILED : status))

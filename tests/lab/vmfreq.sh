@@ -127,8 +127,8 @@ listing() {
 
 # The lab's eye (watch.c), into the host VM. It isn't in the image: that would be made anew with each change of it.
 watch_install() {
-    gcc -O2 -static -Wall -Wextra -Werror -o "$LAB_STATE/watch" "$LAB_DIR/watch.c"
-    host_put "$LAB_STATE/watch" /usr/local/bin/watch-vcpus
+    "$ARCH_CC" -O2 -static -Wall -Wextra -Werror -o "$LAB_ROOM/watch" "$LAB_DIR/watch.c"
+    host_put "$LAB_ROOM/watch" /usr/local/bin/watch-vcpus
 }
 
 # ---- load

@@ -4,6 +4,7 @@
 # what: the lab itself: uclamp or none, P-states, libvirt, vsock from the guest with its CID, a load on one vCPU's thread
 # limit: 60
 # order: 0
+# archs: x86 arm64
 
 # milliseconds that a thread has run
 run_msec() { host_run "awk '{ print int(\$1 / 1000000) }' /proc/$1/schedstat"; }
@@ -20,8 +21,8 @@ scenario() {
         equal "the host VM's uclamp" "$text" ''
     fi
     text=$(host_run 'cat /sys/devices/system/cpu/cpufreq/policy*/scaling_{driver,governor,min_freq,max_freq} | sort | uniq -c | xargs')
-    equal "the host VM's cpufreq" "$text" '4 3000000 4 600000 4 acpi-cpufreq 4 schedutil'
-    equal "the host VM's clock" "$(host_run 'cat /sys/devices/system/clocksource/clocksource0/current_clocksource')" tsc
+    equal "the host VM's cpufreq" "$text" "$(host_cpufreq)"
+    equal "the host VM's clock" "$(host_run 'cat /sys/devices/system/clocksource/clocksource0/current_clocksource')" "$HOST_CLOCK"
     equal libvirtd "$(host_run 'systemctl is-active libvirtd')" active
     cid=$(host_run "virsh dumpxml $GUEST | sed -n \"s/.*<cid auto='yes' address='\\([0-9]*\\)'.*/\\1/p\"")
     equal "the guest's CID" "$cid" 3
@@ -29,7 +30,7 @@ scenario() {
     # the guest, by itself
     guestd_stop
     text=$(guest_run 'ls /dev/vsock; nproc; cat /sys/devices/system/cpu/cpufreq/policy1/scaling_driver; ls /proc/pressure/cpu')
-    equal "the guest" "$(xargs <<<"$text")" '/dev/vsock 2 acpi-cpufreq /proc/pressure/cpu'
+    equal "the guest" "$(xargs <<<"$text")" "/dev/vsock 2 $GUEST_DRIVER /proc/pressure/cpu"
     # shellcheck disable=SC2016 # for the guest's shell
     text=$(guest_run 'cd /sys/devices/system/cpu/cpufreq/policy1 && echo userspace >scaling_governor &&
         for khz in 600000 3000000; do echo $khz >scaling_setspeed; cat scaling_cur_freq; done; echo schedutil >scaling_governor')
