@@ -112,7 +112,7 @@ cmd_demo() {
     say "floor: the effective uclamp.min of the task's thread, 0..1024, as the kernel says: its mean, and its least (just after a hop)"
     say "MHz: under the task, and over the first $((DEMO_HOP_MSEC / 2)) ms after a hop"
     say "ms to top: from a hop until the task's CPU runs at 90 % of its highest frequency, looking every 5 ms"
-    say "emulated, on Linux $(host_run 'uname -r'): it shows that the loop works, not what it gains on hardware. This CPU can't"
-    say "count its cycles (APERF/MPERF), so schedutil climbs fast from any frequency: elsewhere a cold thread is slow for longer"
+    say "emulated, on Linux $(host_run 'uname -r'): it shows that the loop works, not what it gains on hardware."
+    say "$HOST_CAVEAT"
     demo_judge
 }

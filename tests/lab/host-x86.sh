@@ -23,6 +23,8 @@ HOST_MEMORY=4096
 host_kernel() { if [[ $LAB_HOST == uclamp ]]; then echo vmlinux; else echo "vmlinuz-$LAB_HOST"; fi; }
 
 HOST_CLOCK=tsc
+HOST_CAVEAT="This CPU can't count its cycles (APERF/MPERF), so schedutil climbs fast from any frequency: elsewhere a cold thread \
+is slow for longer"
 # host_cpufreq: how often which values are among drivers, governors, least and highest frequencies of its policies
 host_cpufreq() { echo '4 3000000 4 600000 4 acpi-cpufreq 4 schedutil'; }
 
