@@ -21,7 +21,7 @@ guestfs_hash() {
     private_update "$index" >&2
     # shellcheck disable=SC2086
     hash_of "$LAB_DIR"/{rootfs,guestfs,initramfs,"image-$LAB_ARCH"}.sh "$LAB_DIR"/{init,agent,load,vsockcat}.c \
-        "$LAB_DIR/lists/host.preferences" $lists "$kernels" "$(versions_of "$index" $packages)"
+        "$LAB_DIR/lists/host-$LAB_ARCH.preferences" $lists "$kernels" "$(versions_of "$index" $packages)"
 }
 
 # cache/guestfs-HASH: disk, an ext4 image for the host VM with all that the guest is made of (guest.img; for each

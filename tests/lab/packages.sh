@@ -137,6 +137,6 @@ versions_of() {
     local name=$1
     shift
     private_apt "$name"
-    apt-cache "${APT[@]}" -o "Dir::Etc::Preferences=$LAB_DIR/lists/host.preferences" policy "$@" |
+    apt-cache "${APT[@]}" -o "Dir::Etc::Preferences=$LAB_DIR/lists/host-$LAB_ARCH.preferences" policy "$@" |
         awk '/^[^ ]/ { package = $1 } $1 == "Candidate:" { print package, $2 }'
 }

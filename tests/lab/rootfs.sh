@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The host VM's disk (Debian 12, libvirt, QEMU 10, the stock kernels' modules), of LAB_ARCH. vmfreq itself is not in it: it is installed
-# into the running VM, so that a change of vmfreq never costs a new image.
+# The host VM's disk of LAB_ARCH (Debian 12, libvirt, QEMU, the stock kernels' modules). vmfreq itself is not in it: it is
+# installed into the running VM, so that a change of vmfreq never costs a new image.
 
 # What the image is made of.
 rootfs_hash() {
@@ -13,8 +13,8 @@ rootfs_hash() {
     index=$(index_for bookworm)
     private_update "$index" >&2
     # shellcheck disable=SC2086
-    hash_of "$LAB_DIR"/{rootfs,"image-$LAB_ARCH"}.sh "$LAB_DIR"/{guestctl,load,vsockcat}.c "$LAB_DIR/lists/host.preferences" \
-        $lists $IMAGE_PARTS "$kernels" "$(versions_of "$index" $packages)"
+    hash_of "$LAB_DIR"/{rootfs,"image-$LAB_ARCH"}.sh "$LAB_DIR"/{guestctl,load,vsockcat}.c \
+        "$LAB_DIR/lists/host-$LAB_ARCH.preferences" $lists $IMAGE_PARTS "$kernels" "$(versions_of "$index" $packages)"
 }
 
 # cache/image-HASH: host.img, key, and what image-ARCH.sh says beside them; its path goes to run/image
@@ -50,8 +50,8 @@ rootfs_debian() {
     if [[ -n $ARCH_INDEX ]]; then
         index=$(index_for bookworm)
         # shellcheck disable=SC2086
-        base=$LAB_CACHE/${LAB_PREFIX}base-$2-$(hash_of "$(declare -f rootfs_mmdebstrap)" "$LAB_DIR/lists/host.preferences" \
-            "$(versions_of "$index" $packages)")
+        base=$LAB_CACHE/${LAB_PREFIX}base-$2-$(hash_of "$(declare -f rootfs_mmdebstrap)" \
+            "$LAB_DIR/lists/host-$LAB_ARCH.preferences" "$(versions_of "$index" $packages)")
     fi
     if [[ -n $base && -f $base ]]; then
         mkdir "$1"
@@ -76,7 +76,7 @@ rootfs_mmdebstrap() {
     # It has dash write to descriptors that are free, and dash knows none above 9: leave it some.
     mmdebstrap --variant=minbase "${ARCH_MMDEBSTRAP[@]}" --include="$2" \
         --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
-        --aptopt="Dir::Etc::Preferences \"$LAB_DIR/lists/host.preferences\"" --dpkgopt=force-unsafe-io \
+        --aptopt="Dir::Etc::Preferences \"$LAB_DIR/lists/host-$LAB_ARCH.preferences\"" --dpkgopt=force-unsafe-io \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
         bookworm "$1" "$1.list" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-

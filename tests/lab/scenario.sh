@@ -208,7 +208,7 @@ count_for() {
 test_list() {
     local name
     scenario_names | while read -r name; do
-        printf '%-18s %-10s %s\n' "$name" "$(scenario_field "$name" hosts)" "$(scenario_field "$name" what)"
+        printf '%-18s %-20s %s\n' "$name" "$(scenario_field "$name" hosts)" "$(scenario_field "$name" what)"
     done
 }
 

@@ -4,6 +4,8 @@
 # what: the control: the same load with --dry-run is seen and decided on, and has no effect
 # limit: 90
 # order: 22
+# hosts: uclamp 6.1 separate
+# archs: x86 arm64
 
 scenario() {
     local before

@@ -4,6 +4,8 @@
 # what: the guest's scaling_cur_freq follows what the host delivers; when guestd stops, even if it was killed before, governor and speed are as before
 # limit: 180
 # order: 40
+# hosts: uclamp 6.1 separate
+# archs: x86 arm64
 
 GUEST_CPUFREQ='cd /sys/devices/system/cpu/cpufreq'
 

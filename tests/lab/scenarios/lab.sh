@@ -4,6 +4,7 @@
 # what: the lab itself: uclamp or none, P-states, libvirt, vsock from the guest with its CID, a load on one vCPU's thread
 # limit: 60
 # order: 0
+# hosts: uclamp 6.1 separate
 # archs: x86 arm64
 
 # milliseconds that a thread has run
