@@ -19,7 +19,7 @@ burst_msec() {
 }
 
 scenario() {
-    local capacities domains eas=0 slow fast
+    local capacities domains aware eas=0 slow fast
     capacities=$(host_run 'cat /sys/devices/system/cpu/cpu[0-9]/cpu_capacity' | xargs)
     domains=$(host_run 'ls /sys/kernel/debug/energy_model' | xargs)
     case $LAB_HOST in
@@ -34,7 +34,8 @@ scenario() {
         equal "the capacities" "$capacities" '1024 1024 1024 1024 1024 1024'
     fi
     # where it is impossible, the kernel gives no answer
-    equal "energy-aware scheduling" "$(host_run 'cat /proc/sys/kernel/sched_energy_aware' | sed 's/^$/0/')" "$eas"
+    aware=$(host_run 'cat /proc/sys/kernel/sched_energy_aware')
+    equal "energy-aware scheduling" "${aware:-0}" "$eas"
     host_run 'test -c /dev/kvm' || fail "there is no /dev/kvm"
 
     # from 512 of 1024 on, the next higher of its frequencies
