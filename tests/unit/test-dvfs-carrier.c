@@ -50,7 +50,7 @@ static int run(const char *carrier)
 	return carrier_main((int)ARRAY_SIZE(argv) - 1, argv);
 }
 
-static void check(const char *carrier, const char *first)
+static void check(const char *carrier, const char *first, unsigned n_threads)
 {
 	struct log_burst b[8];
 	cpu_set_t cpus;
@@ -62,6 +62,7 @@ static void check(const char *carrier, const char *first)
 	assert_int_equal(run(carrier), 0);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 	assert_int_equal(read_log(out_path, first, b, ARRAY_SIZE(b)), 6);
+	assert_int_equal(read_threads(out_path), n_threads);
 	for (unsigned i = 0; i < 6; i++) {
 		assert_int_equal(b[i].id, i + 1);
 		assert_int_equal(b[i].cpu, 0);
@@ -77,12 +78,12 @@ static void check(const char *carrier, const char *first)
 
 static void test_native(_unused_ void **state)
 {
-	check("native", "# native:");
+	check("native", "# native:", 2);
 }
 
 static void test_threads(_unused_ void **state)
 {
-	check("threads", "# threads:");
+	check("threads", "# threads:", 1);
 }
 
 /* A task is where its place says, a while after it was told to be there: how long that takes is the
@@ -114,7 +115,7 @@ static void test_native_moves(_unused_ void **state)
 
 static void test_floating(_unused_ void **state)
 {
-	check("floating", "# floating:");
+	check("floating", "# floating:", 1);
 }
 
 /* A frequency that nobody keeps is none. */

@@ -39,13 +39,33 @@ static inline unsigned read_log(const char *path, const char *first, struct log_
 	while (fgets(line, sizeof(line), file)) {
 		struct log_burst *b = &bursts[n];
 
-		if (line[0] == '#' || strncmp(line, "start ", 6) == 0)
+		if (line[0] == '#' || strncmp(line, "start ", 6) == 0 ||
+		    strncmp(line, "thread ", 7) == 0)
 			continue;
 		assert_true(n < max);
 		EXPECT(sscanf(line, "burst %u %u %u %llu %llu %llu %llu", &b->id, &b->task, &b->cpu,
 			      &b->released_usec, &b->begun_usec, &b->ended_usec,
 			      &b->work_usec) == 7,
 		       "%s", line);
+		n++;
+	}
+	return n;
+}
+
+/* How many threads it names, in order, each another. */
+static inline unsigned read_threads(const char *path)
+{
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+	unsigned n = 0, index;
+	int tid, last = 0;
+	char line[512];
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "thread %u %d", &index, &tid) != 2)
+			continue;
+		EXPECT(index == n && tid > 0 && tid != last && tid != getpid(), "%s", line);
+		last = tid;
 		n++;
 	}
 	return n;

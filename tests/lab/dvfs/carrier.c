@@ -16,6 +16,7 @@
 #include "tests/lab/dvfs/lane.h"
 
 #define START_DELAY_NSEC UINT64_C(300000000) /* until all threads are there, and cold again */
+#define THREAD_LINE	 32
 #define SPIN_ROUNDS	 300
 
 enum kind { NATIVE, THREADS, FLOATING };
@@ -34,6 +35,7 @@ struct carrier;
 struct member {
 	struct carrier *carrier;
 	pthread_t thread;
+	pid_t tid;
 	bool started;
 	struct lane lane;
 	int64_t ran_nsec; /* in all */
@@ -134,6 +136,7 @@ static void *member_run(void *userdata)
 	struct member *m = userdata;
 	int64_t begin;
 
+	m->tid = gettid();
 	prctl(PR_SET_TIMERSLACK, 1UL); /* a vCPU's timer has none either */
 	begin = ran_nsec(NULL);
 	hostside_sleep_until(m->carrier->start_nsec);
@@ -231,6 +234,18 @@ static void join_all(struct carrier *c)
 
 /* ---- the program */
 
+/* Who is who in a trace. The timers' lane does no task's work. */
+static size_t put_threads(char *buffer, size_t size, const struct carrier *c, enum kind kind)
+{
+	uint32_t n = kind == NATIVE ? c->timetable->n_tasks : c->n_members;
+	size_t length = 0;
+
+	for (uint32_t i = 0; i < n && length < size; i++)
+		length += (size_t)snprintf(buffer + length, size - length,
+					   "thread %" PRIu32 " %d\n", i, (int)c->member[i].tid);
+	return length < size ? length : size - 1;
+}
+
 static int write_log(const struct carrier *c, const char *path, enum kind kind,
 		     const struct freqpage *before)
 {
@@ -239,14 +254,16 @@ static int write_log(const struct carrier *c, const char *path, enum kind kind,
 				   .before = before,
 				   .after = c->page};
 	uint64_t steps = 0, step_nsec = 0, run_nsec = 0;
-	char lines[256];
+	char lines[256 + DISPATCH_LANES * THREAD_LINE];
+	size_t length;
 
 	for (uint32_t i = 0; i < c->n_members; i++) {
 		steps += c->member[i].lane.steps;
 		step_nsec += c->member[i].lane.step_nsec;
 		run_nsec += (uint64_t)c->member[i].ran_nsec;
 	}
-	snprintf(lines, sizeof(lines),
+	length = put_threads(lines, sizeof(lines), c, kind);
+	snprintf(lines + length, sizeof(lines) - length,
 		 "# work counted every %.1f us of running time; ran %" PRIu64
 		 " us, of it in bursts "
 		 "%" PRIu64 " us\n",

@@ -153,6 +153,9 @@ static int carry(struct mailbox *mailbox, const struct timetable *t, struct resu
 	ret->start_nsec -= ret->start_nsec % NSEC_PER_USEC;
 	mailbox->start_count = clocks_count_at(&ret->before, ret->start_nsec);
 	MAILBOX_SET(mailbox->command, MAILBOX_RUN);
+	/* for who sends its reports */
+	printf("start %" PRIu64 "\n", ret->start_nsec / NSEC_PER_USEC);
+	fflush(stdout);
 	hostside_sleep_until(ret->start_nsec + t->length_usec * NSEC_PER_USEC);
 	r = await(mailbox, MAILBOX_DONE, length_nsec + ANSWER_NSEC);
 	MAILBOX_SET(mailbox->command, MAILBOX_IDLE);
