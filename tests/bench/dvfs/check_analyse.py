@@ -121,7 +121,8 @@ def holds(figures, **wanted):
 def test_native(directory):
     found = measured.Run(write_run(directory, "a", native_trace())).figures()
     # the burst at 0.5 s is before the window; one is late, two never ended, of which one had until after it
-    holds(found, A_burst=(10.5 + 24) / 2, A_burst95=24, A_begun=(10 + 24) / 2, A_missed=2, A_due=3, B_burst=0.5, lost=2)
+    holds(found, A_burst=(10.5 + 24) / 2, A_burst95=24, A_begun=(10 + 24) / 2, A_missed=2, A_due=3, A_over=1, A_timed=2, B_burst=0.5,
+          lost=2)
     assert "B.due" not in found and "whole" not in found
     # 3 + 3 + 24 ms at 1 GHz and 3 at 2; in work 1.5 + 1.5 + 12 and 3
     holds(found, A_mhz=(30 + 6) / 33 * 1000, A_mhz_work=(15 + 6) / 18 * 1000, A_speed=18 / 33 * 1024, B_mhz=1000)
@@ -298,7 +299,7 @@ def numbers_run(directory, name, setting, repeat, figures, **more):
 
 def swap_figures(burst, missed, a_mhz, b_mhz, energy):
     return {"A.burst": burst, "A.burst95": burst + 1, "A.begun": burst, "A.missed": missed, "A.due": 200,
-            "A.mhz": a_mhz, "A.mhz.work": a_mhz, "B.burst": 4, "B.mhz": b_mhz, "energy": energy,
+            "A.over": missed, "A.timed": 200, "A.mhz": a_mhz, "A.mhz.work": a_mhz, "B.burst": 4, "B.mhz": b_mhz, "energy": energy,
             "energy.all": energy + 9, "busy": 40, "floors": 0, "ceilings": 0, "lost": 0, "unknown": 0}
 
 

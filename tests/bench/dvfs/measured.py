@@ -16,6 +16,7 @@ when the kernel's averages have settled, until the last burst has ended.
 
   burst, burst95  ms from a burst's release to its end: the mean, and what 95 % are at most
   begun           the same from when it was begun: without the queue behind the task's own last one
+  over            bursts that took longer than their deadline from when they were begun, of those that ended and have one
   missed, due     bursts that ended after their deadline or never, of those that have one and should be over
   mhz             the mean frequency of the CPU while the task ran, each moment weighted alike
   mhz.work        the same, each moment weighted by the work done in it: what the mean unit of work ran at
@@ -283,6 +284,10 @@ def burst_figures(run, group, out):
     put(out, group + ".burst", stats.mean(times))
     put(out, group + ".burst95", stats.quantile(times, 0.95))
     put(out, group + ".begun", stats.mean([(one.ended - one.begun) / 1000 for one in done]))
+    timed = [one for one in done if run.plan.bursts[one.id].deadline]
+    if timed:
+        out[group + ".over"] = sum(one.ended - one.begun > run.plan.bursts[one.id].deadline for one in timed)
+        out[group + ".timed"] = len(timed)
     missed = due = 0
     for burst in bursts:
         until = due_usec(run, burst)

@@ -4,10 +4,12 @@ Two settings are compared repeat by repeat: repeats are interleaved, so those of
 import measured
 import stats
 
-# FACTS.md, "What the gap is worth": what was measured before, of four CPUs of capacity 1024 with a domain each.
+# FACTS.md, "What the gap is worth": what was measured before, of four CPUs of capacity 1024 with a domain each. It
+# doesn't say whether a burst's time has the wait behind the last one in it; here it has not, for a task that does one burst after
+# the other and then waits for its next period has none.
 FACTS = {"native": (2987, 11.6, 1, 772), "without": (2343, 15.5, 31, 2086)}
-FACTS_ROWS = (("A: MHz", "A.mhz", False), ("A: burst, ms", "A.burst", False),
-              ("A: bursts over their period, %", "A.missed", True), ("B: MHz", "B.mhz", False))
+FACTS_ROWS = (("A: MHz", "A.mhz", False), ("A: burst, ms", "A.begun", False),
+              ("A: bursts over their period, %", "A.over", True), ("B: MHz", "B.mhz", False))
 CLOSE, CLOSE_POINTS = 0.15, 3
 
 TASK_COLUMNS = (("burst, ms", "burst", 2), ("95 % within, ms", "burst95", 2), ("from its begin, ms", "begun", 2),
@@ -17,15 +19,19 @@ RUN_COLUMNS = (("energy, mJ", "energy", 1), ("of all threads, mJ", "energy.all",
                ("frequency unknown, ms", "unknown", 1))
 
 
+OF = {"missed": "due", "over": "timed"}
+
+
 def share(figures, key):
-    """KEY.missed as a percentage of what was due."""
-    due = figures.get(key[:-len("missed")] + "due")
+    """NAME.missed as a percentage of what was due, NAME.over of what ended and had a deadline."""
+    name, word = key.rsplit(".", 1)
+    due = figures.get("%s.%s" % (name, OF[word]))
     return 100 * figures[key] / due if due else None
 
 
 def value(figures, key):
     """None: there is none."""
-    if key.endswith("missed") and key in figures:
+    if key.endswith((".missed", ".over")) and key in figures:
         return share(figures, key)
     return figures.get(key)
 
@@ -189,7 +195,7 @@ def compare_table(group):
 # -- the swapping tasks, and what FACTS.md says of them
 
 def facts_tables(group):
-    rows = [[group.name(row)] + [cell(group.values(row, key).values(), 1 if key == "A.burst" or points else 0)
+    rows = [[group.name(row)] + [cell(group.values(row, key).values(), 1 if key == "A.begun" or points else 0)
                                  for _head, key, points in FACTS_ROWS] for row in group.rows]
     lines = table(["(%s)" % group.label()] + [head for head, _key, _points in FACTS_ROWS], rows)
     rows = []
