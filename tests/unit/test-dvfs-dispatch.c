@@ -56,6 +56,35 @@ static void test_queue(_unused_ void **state)
 	assert_int_equal(dispatch_next(&dispatch, &table, 0, 100000).what, DISPATCH_END);
 }
 
+/* What has a deadline and hasn't begun when the next one is due is left out, all of it but the last;
+ * what has none, what has begun, and what others wait for isn't. */
+static void test_stale(_unused_ void **state)
+{
+	begin(HEAD_1 "burst 1 0 0 5000 900\nburst 2 1000 0 100 900\nburst 3 2000 0 100 900\n"
+		     "burst 4 4000 0 100 900\nburst 5 9000 1 100 900\nburst 6 9500 1 100 900\n"
+		     "chain 7 5 0 1 50 0\n",
+	      false);
+	assert_run(0, 0, 0);
+	put(0, 0, WORK(1000), MSEC, 4100); /* it has begun, so it goes on */
+	assert_run(0, 4100, 0);
+	put(0, 0, 0, MSEC, 5100);
+	assert_run(0, 5100, 0);
+	put(0, 0, 0, MSEC, 5200);
+	assert_burst(1, 0, 0, 0, 5100);
+	assert_burst(4, 0, 4000, 5100, 5200);
+	assert_int_equal(dispatch.n_left_out, 2);
+	assert_int_equal(dispatch.burst[1].begun_usec, DISPATCH_NEVER);
+	assert_run(0, 9600, 1); /* burst 7 comes after it */
+	put(0, 1, 0, MSEC, 9700);
+	assert_run(0, 9700, 1);
+	put(0, 1, 0, MSEC, 9800);
+	assert_run(0, 9800, 1);
+	put(0, 1, 0, MSEC, 9900);
+	assert_burst(5, 0, 9000, 9600, 9700);
+	assert_int_equal(dispatch.n_left_out, 2);
+	assert_int_equal(dispatch_next(&dispatch, &table, 0, 100000).what, DISPATCH_END);
+}
+
 /* Two tasks share a lane 3 ms each, of its own running time. */
 static void test_round_robin(_unused_ void **state)
 {
@@ -312,6 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_queue),
+		cmocka_unit_test(test_stale),
 		cmocka_unit_test(test_round_robin),
 		cmocka_unit_test(test_alone_then_shared),
 		cmocka_unit_test(test_chains),

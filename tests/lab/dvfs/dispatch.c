@@ -85,11 +85,30 @@ static void take_place(const struct call *c, struct dispatch_task *k)
 	k->place = c->t->place[k->place].next;
 }
 
+/* A burst with a deadline is of no use any more when the task's next one is due before it has begun,
+ * as a frame is: it is left out. What others wait for is never. Without this, a task that can't keep
+ * up once would never again have slept, and all that is measured after it would be its backlog. */
+static void leave_out_stale(struct call *c, struct dispatch_task *k)
+{
+	while (k->burst != NONE) {
+		const struct timetable_burst *b = &c->t->burst[k->burst];
+
+		if (b->deadline_usec == 0 || b->chain != NONE || b->next == NONE ||
+		    c->t->burst[b->next].at_usec > c->now_usec)
+			return;
+		k->burst = b->next;
+		c->d->n_left_out++;
+	}
+}
+
 /* What is released is worked on in the order of its release. False if there is nothing. */
 static bool take_burst(struct call *c, struct dispatch_task *k)
 {
 	uint64_t chain_usec = k->head == NONE ? DISPATCH_NEVER : c->d->burst[k->head].released_usec;
-	uint64_t plain_usec = next_burst_usec(c, k);
+	uint64_t plain_usec;
+
+	leave_out_stale(c, k);
+	plain_usec = next_burst_usec(c, k);
 
 	if (chain_usec == DISPATCH_NEVER && plain_usec > c->now_usec)
 		return false;
@@ -226,11 +245,14 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static bool all_ended(const struct call *c)
+{
+	return c->d->n_ended + c->d->n_left_out == c->t->n_bursts;
+}
+
 static uint64_t end_usec(const struct call *c)
 {
-	bool all = c->d->n_ended == c->t->n_bursts;
-
-	return c->t->length_usec + (all ? 0 : DISPATCH_GRACE_USEC);
+	return c->t->length_usec + (all_ended(c) ? 0 : DISPATCH_GRACE_USEC);
 }
 
 static uint64_t look_again_usec(const struct call *c)
@@ -302,7 +324,7 @@ static void end_burst(struct call *c, struct dispatch_task *k, uint32_t cpu)
 	c->d->n_ended++;
 	k->current = NONE;
 	start_chains(c, ended);
-	if (c->d->n_ended == c->t->n_bursts)
+	if (all_ended(c))
 		for (uint32_t i = 0; i < c->d->n_lanes; i++)
 			kick(c, i);
 }
@@ -353,7 +375,7 @@ void dispatch_init(struct dispatch *d, const struct timetable *t, bool by_task)
 {
 	d->by_task = by_task;
 	d->n_lanes = by_task ? t->n_tasks + 1 : t->n_cpus;
-	d->n_ended = d->n_moves = 0;
+	d->n_ended = d->n_left_out = d->n_moves = 0;
 	d->move_usec = d->move_max_usec = 0;
 	for (uint32_t i = 0; i < d->n_lanes; i++)
 		d->lane[i] = (struct dispatch_lane){

@@ -45,6 +45,7 @@ struct dispatch_lane {
 
 struct dispatch {
 	uint32_t by_task, n_lanes, n_ended, n_moves;
+	uint32_t n_left_out, unused; /* bursts that were stale before they began */
 	uint64_t move_usec,
 		move_max_usec; /* from a place's time until it ran on a lane that was idle */
 	struct dispatch_lane lane[DISPATCH_LANES];
