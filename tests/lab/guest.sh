@@ -86,7 +86,7 @@ guest_works() { guest_run -t 15 'systemctl daemon-reload'; }
 # Where each vCPU is: two looks tell one that goes round from one that stands.
 guest_registers() {
     host_run "for i in 1 2; do virsh qemu-monitor-command $GUEST --hmp 'info registers -a' |
-        grep -E '^(CPU|RIP|RAX|RSP|GS|CS|CR)|RIP='; sleep 1; done"
+        grep -E '^(CPU|RIP|RAX|RSP|GS|CS|CR| PC)|RIP='; sleep 1; done"
 }
 
 guest_stop() { host_run "virsh -q destroy $GUEST 2>/dev/null; true"; }

@@ -162,7 +162,7 @@ lab_mend() {
         say "$(printf '%-18s the guest no longer works: what its vCPUs do and its console are in %s; it is started anew' \
             "$STEP" "$LAB_LOG/$STEP.log")"
         echo "guest-of-$STEP" >>"$LAB_RUN/started-anew"
-        step "guest@$LAB_HOST" 300 guest_start || true
+        step "guest@$LAB_HOST" "$GUEST_LIMIT" guest_start || true
     fi
 }
 
