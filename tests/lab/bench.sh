@@ -1,13 +1,18 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# ./lab bench: what is measured in the lab, for each stock kernel of the guest (on the host VM that has uclamp).
+# ./lab bench: what is measured in the lab. signal and cost are x86's, for each stock kernel of the guest (on the host VM that has
+# uclamp); dvfs is arm64's, for each of its host VMs.
 
 cmd_bench() {
     # shellcheck disable=SC2153 # guest.sh's
     local what=${1:-} kernels=$GUEST_KERNELS loads='' status=0
-    [[ $what == signal || $what == cost ]] || die "bench: signal or cost?"
+    [[ $what =~ ^(signal|cost|dvfs)$ ]] || die "bench: signal, cost or dvfs?"
     shift
+    if [[ $what == dvfs ]]; then
+        cmd_bench_dvfs "$@"
+        return
+    fi
     while (($# > 0)); do
         case $what:$1 in
             signal:--quick) loads=$BENCH_QUICK ;;

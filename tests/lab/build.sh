@@ -9,6 +9,8 @@ LAB_SOURCE=$LAB_ROOM/source
 LAB_BUILD=$LAB_ROOM/build
 LAB_STAGE=$LAB_ROOM/stage
 LAB_USER=nobody
+# beside what the architecture asks for (BUILD_CONFIGURE)
+BUILD_MORE=()
 
 # as_nobody COMMAND...: no rights, no network
 as_nobody() {
@@ -38,15 +40,15 @@ build_make() {
     build_prepare
     build_copy
     as_nobody test -r "$LAB_SOURCE/configure.ac" || die "$LAB_USER can't read $LAB_STATE: choose another VMFREQ_LAB_STATE"
-    made=$(cd "$LAB_SOURCE" && hash_of configure.ac Makefile.am "${BUILD_CONFIGURE[*]}")
-    if [[ $made != "$(cat "$LAB_ROOM/configured" 2>/dev/null)" ]]; then
-        rm -f "$LAB_ROOM/configured"
+    made=$(cd "$LAB_SOURCE" && hash_of configure.ac Makefile.am "${BUILD_CONFIGURE[*]} ${BUILD_MORE[*]}")
+    if [[ $made != "$(cat "$LAB_BUILD.configured" 2>/dev/null)" ]]; then
+        rm -f "$LAB_BUILD.configured"
         as_nobody autoreconf -fi "$LAB_SOURCE"
         rm -rf "$LAB_BUILD"
         install -d -o "$LAB_USER" -g nogroup "$LAB_BUILD"
         as_nobody env -C "$LAB_BUILD" "$LAB_SOURCE/configure" --prefix=/usr --sysconfdir=/etc --localstatedir=/var \
-            "${BUILD_CONFIGURE[@]}"
-        echo "$made" >"$LAB_ROOM/configured"
+            "${BUILD_CONFIGURE[@]}" "${BUILD_MORE[@]}"
+        echo "$made" >"$LAB_BUILD.configured"
     fi
     as_nobody make -C "$LAB_BUILD" -j"$(nproc)"
     rm -rf "$LAB_STAGE"

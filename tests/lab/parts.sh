@@ -8,7 +8,7 @@ LAB_ARCH=${VMFREQ_LAB_ARCH:-x86}
 
 # The architecture's come first of those that use them: they say what differs.
 for LAB_PART in lib "arch-$LAB_ARCH" packages kernel "image-$LAB_ARCH" initramfs rootfs guestfs sysroot build \
-    "host-$LAB_ARCH" host "guest-$LAB_ARCH" guest vmfreq scenario demo bench bench-signal bench-cost dvfs; do
+    "host-$LAB_ARCH" host "guest-$LAB_ARCH" guest vmfreq scenario demo bench bench-signal bench-cost dvfs bench-dvfs; do
     # shellcheck source=/dev/null
     . "$LAB_DIR/$LAB_PART.sh"
 done
