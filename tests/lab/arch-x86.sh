@@ -10,15 +10,11 @@ ARCH_QEMU=qemu-system-x86       # Debian's package of the QEMU that runs the hos
 ARCH_TRIPLET=x86_64-linux-gnu
 ARCH_CC=gcc
 ARCH_INDEX=                     # what an index of packages is called by, where it isn't the build machine's
-ARCH_MMDEBSTRAP=()              # mmdebstrap's options
 ARCH_CHECKS=yes                 # whether what is built runs on the build machine
 # the limits of steps, in seconds
 IMAGE_LIMIT=240
 HOST_BOOT_LIMIT=90
 GUEST_LIMIT=300
-
-# What is built for it runs on the build machine.
-arch_can_run() { :; }
 
 # build_prepare: BUILD_CONFIGURE is what configure is told beside what it is told everywhere
 build_prepare() { BUILD_CONFIGURE=(); }

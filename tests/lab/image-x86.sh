@@ -25,6 +25,9 @@ image_kernel() {
     if [[ $1 == uclamp ]]; then kernel_uncompress "$(kernel_image "$1")"; else cat "$(kernel_image "$1")"; fi
 }
 
+# image_debian ROOT PACKAGE...: what mmdebstrap made is of LAB_ARCH already
+image_debian() { :; }
+
 # image_parts DIR: a kernel for each LAB_HOST, and ssdt.aml
 image_parts() {
     image_kernel uclamp >"$1/vmlinux"

@@ -42,39 +42,20 @@ rootfs_make() {
     echo "$dir" >"$LAB_RUN/image"
 }
 
-# rootfs_debian ROOT NAME: Debian with the packages of that list. Where its programs don't run here by themselves that takes
-# minutes: then it is kept (cache/base-NAME-HASH), for what comes after it changes more often.
+# rootfs_debian ROOT NAME: Debian with the packages of that list
 rootfs_debian() {
-    local packages index base=''
+    local packages
     packages=$(packages_in "$2")
-    if [[ -n $ARCH_INDEX ]]; then
-        index=$(index_for bookworm)
-        # shellcheck disable=SC2086
-        base=$LAB_CACHE/${LAB_PREFIX}base-$2-$(hash_of "$(declare -f rootfs_mmdebstrap)" \
-            "$LAB_DIR/lists/host-$LAB_ARCH.preferences" "$(versions_of "$index" $packages)")
-    fi
-    if [[ -n $base && -f $base ]]; then
-        mkdir "$1"
-        tar -C "$1" -x -f "$base"
-    else
-        rootfs_mmdebstrap "$1" "${packages// /,}"
-        if [[ -n $base ]]; then
-            tar -C "$1" -c -f "$1.tar" .
-            mv "$1.tar" "$base"
-        fi
-    fi
-    if [[ -n $base ]]; then
-        touch "$base"
-        keep_newest "base-$2"
-    fi
+    rootfs_mmdebstrap "$1" "${packages// /,}"
+    # shellcheck disable=SC2086
+    image_debian "$1" $packages
 }
 
-# rootfs_mmdebstrap ROOT PACKAGE,PACKAGE...
+# rootfs_mmdebstrap ROOT PACKAGE,PACKAGE...: of the build machine's architecture
 rootfs_mmdebstrap() {
-    arch_can_run
     sources_bookworm >"$1.list"
     # It has dash write to descriptors that are free, and dash knows none above 9: leave it some.
-    mmdebstrap --variant=minbase "${ARCH_MMDEBSTRAP[@]}" --include="$2" \
+    mmdebstrap --variant=minbase --include="$2" \
         --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
         --aptopt="Dir::Etc::Preferences \"$LAB_DIR/lists/host-$LAB_ARCH.preferences\"" --dpkgopt=force-unsafe-io \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \

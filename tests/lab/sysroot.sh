@@ -10,15 +10,13 @@ sysroot_make() {
     index=$(index_for bookworm)
     private_update "$index" >&2
     # shellcheck disable=SC2086
-    dir=$LAB_CACHE/${LAB_PREFIX}sysroot-$(hash_of "$LAB_DIR/sysroot.sh" "$(versions_of "$index" $packages)")
+    dir=$LAB_CACHE/${LAB_PREFIX}sysroot-$(hash_of "$LAB_DIR/sysroot.sh" "$(declare -f packages_unpack)" \
+        "$(versions_of "$index" $packages)")
     if [[ ! -d $dir ]]; then
         work=$(mktemp -d "$LAB_CACHE/tmp.XXXXXX")
-        sources_bookworm >"$work/list"
-        mmdebstrap --variant=extract "${ARCH_MMDEBSTRAP[@]}" --include="${packages// /,}" --skip=check/qemu \
-            --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
-            bookworm "$work/root" "$work/list" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+        # shellcheck disable=SC2086
+        packages_unpack "$index" "$work/root" $packages
         sysroot_links "$work/root"
-        chmod 755 "$work/root"
         mv "$work/root" "$dir"
         rm -rf "$work"
     fi
