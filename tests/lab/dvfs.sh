@@ -30,11 +30,11 @@ dvfs_payload() {
     "${DVFS_CROSS}objcopy" -O binary "$dir/payload.elf" "$dir/payload"
 }
 
-# dvfs_domain NAME VCPUS PAYLOAD [CID [CPUS]]: its XML. Type kvm, or $DVFS_TYPE (qemu). With a CID a vsock device too, which
+# dvfs_domain NAME VCPUS PAYLOAD [CID [CPUS]]: its XML. Type qemu, or $DVFS_TYPE (kvm). With a CID a vsock device too, which
 # the payload doesn't use: it is how hostd tells domains apart. With CPUS QEMU's other threads are kept to them ("4-5").
 # vCPU i is pinned to CPU i, unless DVFS_FLOATING is set.
 dvfs_domain() {
-    local type=${DVFS_TYPE:-kvm} cpu="<cpu mode='host-passthrough'/>" pins='' vsock='' i
+    local type=${DVFS_TYPE:-qemu} cpu="<cpu mode='host-passthrough'/>" pins='' vsock='' i
     [[ $type == kvm ]] || cpu="<cpu mode='custom'><model>cortex-a72</model></cpu>"
     [[ -z ${4:-} ]] || vsock="<vsock model='virtio'><cid auto='no' address='$4'/></vsock>"
     if [[ -z ${DVFS_FLOATING:-} ]]; then
