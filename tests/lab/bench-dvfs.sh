@@ -62,7 +62,7 @@ dvfs_install() {
 dvfs_guest() {
     local DVFS_FLOATING=
     # shellcheck disable=SC2034 # dvfs.sh's
-    ! dvfs_floats || DVFS_FLOATING=yes
+    ! dvfs_floats || DVFS_FLOATING=0-3
     guest_stop
     host_libvirt
     host_run "virsh -q destroy $DVFS_NAME 2>/dev/null; mkdir -p $GUEST_DIR"

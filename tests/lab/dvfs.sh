@@ -32,16 +32,14 @@ dvfs_payload() {
 
 # dvfs_domain NAME VCPUS PAYLOAD [CID [CPUS]]: its XML. Type qemu, or $DVFS_TYPE (kvm). With a CID a vsock device too, which
 # the payload doesn't use: it is how hostd tells domains apart. With CPUS QEMU's other threads are kept to them ("4-5").
-# vCPU i is pinned to CPU i, unless DVFS_FLOATING is set.
+# vCPU i is pinned to CPU i, or to those in $DVFS_FLOATING ("0-3").
 dvfs_domain() {
     local type=${DVFS_TYPE:-qemu} cpu="<cpu mode='host-passthrough'/>" pins='' vsock='' i
     [[ $type == kvm ]] || cpu="<cpu mode='custom'><model>cortex-a72</model></cpu>"
     [[ -z ${4:-} ]] || vsock="<vsock model='virtio'><cid auto='no' address='$4'/></vsock>"
-    if [[ -z ${DVFS_FLOATING:-} ]]; then
-        for ((i = 0; i < $2; i++)); do
-            pins+="<vcpupin vcpu='$i' cpuset='$i'/>"
-        done
-    fi
+    for ((i = 0; i < $2; i++)); do
+        pins+="<vcpupin vcpu='$i' cpuset='${DVFS_FLOATING:-$i}'/>"
+    done
     [[ -z ${5:-} ]] || pins+="<emulatorpin cpuset='$5'/>"
     sed -e "s,@NAME@,$1,; s,@VCPUS@,$2,; s|@PAYLOAD@|$3|; s,@TYPE@,$type,; s,@CPU@,$cpu,; s|@PINS@|$pins|; s,@VSOCK@,$vsock," \
         "$LAB_DIR/dvfs/domain.xml.in"
