@@ -63,17 +63,7 @@ guest_xml() {
       <target dev='vda' bus='virtio'/>
       <address type='pci' domain='0x0000' bus='0x00' slot='0x03' function='0x0'/>
     </disk>
-    <serial type='file'><source path='$GUEST_CONSOLE'/></serial>
-    <channel type='unix'>
-      <source mode='bind' path='$GUEST_SOCKET'/>
-      <target type='virtio' name='lab'/>
-      <address type='virtio-serial' controller='0' bus='0' port='1'/>
-    </channel>
-    <channel type='unix'>
-      <target type='virtio' name='org.qemu.guest_agent.0'/>
-      <address type='virtio-serial' controller='0' bus='0' port='2'/>
-    </channel>
-    <vsock model='virtio'><cid auto='yes'/></vsock>
+$(guest_channels)
   </devices>
   <qemu:commandline>
     <qemu:arg value='-acpitable'/>

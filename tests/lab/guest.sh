@@ -17,6 +17,23 @@ export GUEST_FREQUENCIES=600MHz,1.2GHz,1.8GHz,2.4GHz,3GHz
 export GUEST_KERNELS
 export GUEST_KERNEL=${GUEST_KERNEL:-${GUEST_KERNELS%% *}}
 
+# The part of guest_xml() that is the same everywhere: what it says goes out by these.
+guest_channels() {
+    cat <<XML
+    <serial type='file'><source path='$GUEST_CONSOLE'/></serial>
+    <channel type='unix'>
+      <source mode='bind' path='$GUEST_SOCKET'/>
+      <target type='virtio' name='lab'/>
+      <address type='virtio-serial' controller='0' bus='0' port='1'/>
+    </channel>
+    <channel type='unix'>
+      <target type='virtio' name='org.qemu.guest_agent.0'/>
+      <address type='virtio-serial' controller='0' bus='0' port='2'/>
+    </channel>
+    <vsock model='virtio'><cid auto='yes'/></vsock>
+XML
+}
+
 # ---- in the host VM
 
 # All units are started and none has failed, and udev has nothing left to do.
