@@ -309,8 +309,7 @@ static int start_listening(struct host *host)
 	host->listen_fd = open_listener(host);
 	if (host->listen_fd < 0)
 		return host->listen_fd;
-	r = sd_event_add_io(host->event, &host->listen_source, host->listen_fd, EPOLLIN,
-			    host_on_listen, host);
+	r = host_listen_on(host, host->listen_fd);
 	/* Who calls before the first inventory waits in the queue: nobody is refused for our haste.
 	 */
 	return r < 0 ? r : sd_event_source_set_enabled(host->listen_source, SD_EVENT_OFF);

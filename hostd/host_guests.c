@@ -13,6 +13,9 @@
 
 #define SESSIONS_MAX	   4096U
 #define ACCEPTS_PER_WAKEUP 32U
+/* A connection that can't be taken stays in the queue and would wake us at once again. */
+#define WAKEUPS_MAX	  10U
+#define WAKEUPS_EACH_USEC (100 * USEC_PER_MSEC)
 
 /* A connection, and whose it is. */
 struct caller {
@@ -236,18 +239,36 @@ void host_take_connection(struct host *host, int fd, uint32_t cid, uint32_t port
 	host->n_callers++;
 }
 
-int host_on_listen(_unused_ sd_event_source *source, int fd, _unused_ uint32_t revents,
-		   void *userdata)
+static int on_listen(_unused_ sd_event_source *source, int fd, _unused_ uint32_t revents,
+		     void *userdata)
 {
-	for (unsigned i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
-		uint32_t cid, port;
-		int peer = listener_accept(fd, &cid, &port);
+	struct host *host = userdata;
+	int peer = 0;
 
-		if (peer < 0)
-			break;
-		host_take_connection(userdata, peer, cid, port);
+	for (unsigned i = 0; peer >= 0 && i < ACCEPTS_PER_WAKEUP; i++) {
+		uint32_t cid, port;
+
+		peer = listener_accept(fd, &cid, &port);
+		if (peer >= 0)
+			host_take_connection(host, peer, cid, port);
 	}
+	if (peer == -EMFILE || peer == -ENFILE)
+		log_event_limited(
+			&host->refusal_log, now_of(host), LOG_WARNING, NULL,
+			LOG_FIELDS(.reason = "no descriptors left"),
+			"a guest waits, for no descriptors are left: %s; see LimitNOFILE= "
+			"in systemd.exec(5)",
+			strerror(-peer));
 	return 0;
+}
+
+int host_listen_on(struct host *host, int fd)
+{
+	int r = sd_event_add_io(host->event, &host->listen_source, fd, EPOLLIN, on_listen, host);
+
+	return r < 0 ? r
+		     : sd_event_source_set_ratelimit(host->listen_source, WAKEUPS_EACH_USEC,
+						     WAKEUPS_MAX);
 }
 
 void host_hang_up_all(struct host *host)

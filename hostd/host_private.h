@@ -58,8 +58,9 @@ void host_log_floors(const struct host *host);
 void host_hang_up_all(struct host *host);
 void host_hang_up_domain(struct host *host, const struct domain *domain, const char *reason);
 
-/* On the listening socket: takes whoever calls. An sd_event_io_handler_t. */
-int host_on_listen(sd_event_source *source, int fd, uint32_t revents, void *userdata);
+/* Takes whoever calls on the listening socket, which stays the caller's: 0 or -errno. Wakes at most
+ * 100 times a second: with no descriptors left a caller in the queue can't be taken, nor told. */
+int host_listen_on(struct host *host, int fd);
 
 /* -- host_domains.c -- */
 /* What topology_read() said, for placement. */

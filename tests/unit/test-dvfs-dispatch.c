@@ -56,8 +56,8 @@ static void test_queue(_unused_ void **state)
 	assert_int_equal(dispatch_next(&dispatch, &table, 0, 100000).what, DISPATCH_END);
 }
 
-/* What has a deadline and hasn't begun when the next one is due is left out, all of it but the last;
- * what has none, what has begun, and what others wait for isn't. */
+/* What has a deadline and hasn't begun when the next one is due is left out, all of it but the
+ * last; what has none, what has begun, and what others wait for isn't. */
 static void test_stale(_unused_ void **state)
 {
 	begin(HEAD_1 "burst 1 0 0 5000 900\nburst 2 1000 0 100 900\nburst 3 2000 0 100 900\n"
@@ -340,16 +340,11 @@ static void test_late_lanes(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_queue),
-		cmocka_unit_test(test_stale),
-		cmocka_unit_test(test_round_robin),
-		cmocka_unit_test(test_alone_then_shared),
-		cmocka_unit_test(test_chains),
-		cmocka_unit_test(test_move_running),
-		cmocka_unit_test(test_move_ready),
-		cmocka_unit_test(test_move_sleeping),
-		cmocka_unit_test(test_by_task),
-		cmocka_unit_test(test_grace),
+		cmocka_unit_test(test_queue),	    cmocka_unit_test(test_stale),
+		cmocka_unit_test(test_round_robin), cmocka_unit_test(test_alone_then_shared),
+		cmocka_unit_test(test_chains),	    cmocka_unit_test(test_move_running),
+		cmocka_unit_test(test_move_ready),  cmocka_unit_test(test_move_sleeping),
+		cmocka_unit_test(test_by_task),	    cmocka_unit_test(test_grace),
 		cmocka_unit_test(test_late_lanes),
 	};
 

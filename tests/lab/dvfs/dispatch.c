@@ -85,9 +85,10 @@ static void take_place(const struct call *c, struct dispatch_task *k)
 	k->place = c->t->place[k->place].next;
 }
 
-/* A burst with a deadline is of no use any more when the task's next one is due before it has begun,
- * as a frame is: it is left out. What others wait for is never. Without this, a task that can't keep
- * up once would never again have slept, and all that is measured after it would be its backlog. */
+/* A burst with a deadline is of no use any more when the task's next one is due before it has
+ * begun, as a frame is: it is left out. What others wait for is never. Without this, a task that
+ * can't keep up once would never again have slept, and all that is measured after it would be its
+ * backlog. */
 static void leave_out_stale(struct call *c, struct dispatch_task *k)
 {
 	while (k->burst != NONE) {

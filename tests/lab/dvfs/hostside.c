@@ -175,8 +175,8 @@ int hostside_write_log(const char *path, const struct hostside_log *log, const s
 		return -errno;
 	fprintf(file, "# %s\n", log->carrier);
 	print_feeder(file, log->before, log->after);
-	fprintf(file, "# ended %" PRIu32 " of %" PRIu32 " bursts, left out %" PRIu32 "\n", d->n_ended,
-		t->n_bursts, d->n_left_out);
+	fprintf(file, "# ended %" PRIu32 " of %" PRIu32 " bursts, left out %" PRIu32 "\n",
+		d->n_ended, t->n_bursts, d->n_left_out);
 	if (d->n_moves > 0)
 		fprintf(file,
 			"# moves to an idle vCPU %" PRIu32
