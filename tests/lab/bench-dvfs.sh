@@ -13,7 +13,7 @@
 # (docs/benchmarks.md), so that a task of 1.6 ms looks to the host like one of 3.5. Work is counted by frequency and running time,
 # not by instructions, so it doesn't matter that the payload's are emulated once more.
 
-export DVFS_LOADS=${DVFS_LOADS:-swap burst burst-quiet small ui storage inference}
+export DVFS_LOADS=${DVFS_LOADS:-swap burst small ui storage inference}
 # with --quick
 DVFS_QUICK_LOADS='swap burst ui'
 DVFS_QUICK_REPEATS=3
@@ -21,7 +21,7 @@ DVFS_SETTINGS='native without dry-run with'
 # Threads that stand for vCPUs, without a VM: FACTS.md's row, for the load that it is of.
 DVFS_THREADS_LOAD=swap
 export DVFS_REPEATS=${DVFS_REPEATS:-10}
-DVFS_SECONDS=6
+DVFS_SECONDS=5
 DVFS_NAME=payload
 DVFS_VCPUS=4
 DVFS_CID=77
