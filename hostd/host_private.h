@@ -95,7 +95,8 @@ void host_testing_stop(struct host *host);
 #endif
 
 /* -- host_concerns.c -- */
-/* Finds out what takes the use out of floors, of the host and of each domain, and logs what is new. */
+/* Finds out what takes the use out of floors, of the host and of each domain, and logs what is new.
+ */
 void host_look(struct host *host);
 
 #define VERIFY_USEC (5 * USEC_PER_SEC)

@@ -19,15 +19,16 @@ fail() {
 # has PROGRAM: prints what of it is there. Debug information has paths of the sources in it, which are anybody's to choose.
 has() {
 	local word
-	objcopy --strip-all "$1" "$scratch/stripped" || exit 1
+	objcopy --strip-all "$1" "$scratch/stripped" || return
 	for word in TESTING testing-listen testing_listener VMFQTEST; do
 		! grep -q -a -F -e "$word" "$scratch/stripped" || echo "the word $word"
 	done
-	nm --format=posix "$1" 2> /dev/null | awk '$2 ~ /^[A-Za-z]$/ && $1 ~ /testing/ { print "symbols" }' | uniq
+	nm --format=posix "$1" > "$scratch/symbols" 2> /dev/null || return
+	awk '$2 ~ /^[A-Za-z]$/ && $1 ~ /testing/ { print "symbols" }' "$scratch/symbols" | uniq
 }
 
 for name in vmfreq-hostd vmfreq-guestd vmfreqctl; do
-	found=$(has "$builddir/$name")
+	found=$(has "$builddir/$name") || fail "$name can't be looked into"
 	if [ $name = vmfreq-hostd ] && [ "$enabled" = yes ]; then
 		[ "$(grep -c . <<< "$found")" -eq 5 ] || fail "of what $name should have there is: $found"
 	elif [ -n "$found" ]; then

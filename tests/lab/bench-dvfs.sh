@@ -14,8 +14,9 @@
 # not by instructions, so it doesn't matter that the payload's are emulated once more.
 
 export DVFS_LOADS=${DVFS_LOADS:-swap burst small ui storage inference}
+DVFS_ALL_LOADS="$DVFS_LOADS burst-quiet"
 # with --quick
-DVFS_QUICK_LOADS='swap burst ui'
+DVFS_QUICK_LOADS='swap burst inference'
 DVFS_QUICK_REPEATS=3
 DVFS_SETTINGS='native without dry-run with'
 # Threads that stand for vCPUs, without a VM: FACTS.md's row, for the load that it is of.
@@ -137,24 +138,37 @@ dvfs_plans() {
     host_run 'uname -r' | sed -E 's/^([0-9]+\.[0-9]+).*/\1/' >"$room/kernel"
 }
 
+# dvfs_settings LOAD REPEAT: each repeat begins with another, so that none always comes after the same
+dvfs_settings() {
+    local settings setting i
+    read -r -a settings <<<"$DVFS_SETTINGS"
+    [[ $1 != "$DVFS_THREADS_LOAD" ]] || settings+=(threads)
+    for ((i = 0; i < ${#settings[@]}; i++)); do
+        setting=${settings[(i + $2) % ${#settings[@]}]}
+        ! dvfs_floats || [[ ! $setting =~ ^(native|threads)$ ]] || continue
+        echo "$setting"
+    done
+}
+
 # dvfs_repeat NUMBER: all loads in all settings, once
 dvfs_repeat() {
     local load setting
     for load in $DVFS_LOADS; do
-        for setting in $DVFS_SETTINGS; do
-            ! dvfs_floats || [[ $setting != native ]] || continue
+        for setting in $(dvfs_settings "$load" "$1"); do
             dvfs_run "$load" "$setting" "$1" "$(dvfs_room)"
         done
-        [[ $load != "$DVFS_THREADS_LOAD" ]] || dvfs_floats || dvfs_run "$load" threads "$1" "$(dvfs_room)"
     done
 }
 
 dvfs_analyse() {
-    local room plots
+    local room plots run runs=()
     room=$(dvfs_room)
+    for run in "$room"/*-[0-9]*; do
+        if [[ -s $run/figures ]]; then runs+=("$run"); else echo "left out, for it failed: $run"; fi
+    done
     plots=$room/plots
     mkdir -p "$plots"
-    /usr/bin/python3 -B "$LAB_TOP/tests/bench/dvfs/analyse.py" --bars "$plots" "$room"/*-[0-9]* >"$room.md"
+    /usr/bin/python3 -B "$LAB_TOP/tests/bench/dvfs/analyse.py" --bars "$plots" "${runs[@]}" >"$room.md"
     note "$room.md"
 }
 
@@ -189,7 +203,8 @@ cmd_bench_dvfs() {
                 shift
                 ;;
             --load)
-                loads+=" ${2:?--load: which?}"
+                [[ " $DVFS_ALL_LOADS " == *" ${2:-?} "* ]] || die "--load: one of $DVFS_ALL_LOADS"
+                loads+=" $2"
                 shift
                 ;;
             --repeats)

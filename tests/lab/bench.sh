@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # ./lab bench: what is measured in the lab. signal and cost are x86's, for each stock kernel of the guest (on the host VM that has
-# uclamp); dvfs is arm64's, for each of its host VMs.
+# uclamp); dvfs is arm64's, for one of its host VMs (bench-dvfs.sh).
 
 cmd_bench() {
     # shellcheck disable=SC2153 # guest.sh's

@@ -4,7 +4,7 @@
 #
 # What the images of x86 are made of, beside what is the same for each architecture (rootfs.sh, guestfs.sh).
 
-IMAGE_PARTS="$LAB_DIR/ssdt.sh"
+IMAGE_PARTS="$LAB_DIR/ssdt.sh $LAB_DIR/initramfs.sh"
 IMAGE_GUEST_DISK=/dev/vda
 # For the disk and the lab's hand; the others are found by udev or by the kernel.
 INITRAMFS_MODULES="virtio_pci virtio_blk virtio_console"

@@ -16,6 +16,8 @@ static struct world {
 	uint64_t known_late_usec; /* the lane hears of it so long after */
 	struct freqpage page;
 	unsigned spins, waits;
+	uint64_t rounds_per_usec; /* 0: each spin takes SPIN_USEC */
+	uint64_t longest_usec;	  /* spin */
 } world;
 
 static uint64_t now_usec(_unused_ void *userdata)
@@ -43,10 +45,13 @@ static uint32_t cpu(_unused_ void *userdata)
 	return 0;
 }
 
-static void spin(_unused_ void *userdata)
+static void spin(_unused_ void *userdata, uint32_t rounds)
 {
+	uint64_t usec = world.rounds_per_usec > 0 ? 1 + rounds / world.rounds_per_usec : SPIN_USEC;
+
 	world.spins++;
-	world.now_usec += SPIN_USEC;
+	world.now_usec += usec;
+	world.longest_usec = MAX(world.longest_usec, usec);
 	if (world.preempted_usec > world.stolen_usec && world.now_usec > world.preempt_usec) {
 		world.now_usec += world.preempted_usec;
 		world.stolen_usec = world.preempted_usec;
@@ -130,6 +135,25 @@ static void test_preempted(_unused_ void **state)
 	}
 }
 
+/* Looks are few, and all the same a burst ends when its work is done, and what is due is seen in
+ * time, on fast machines and slow ones. */
+static void test_steps(_unused_ void **state)
+{
+	static const uint64_t speeds[] = {2, 30, 1000};
+
+	for (size_t i = 0; i < ARRAY_SIZE(speeds); i++) {
+		setup(NULL);
+		world.rounds_per_usec = speeds[i];
+		run(HEAD "burst 1 0 0 11200 0\nburst 2 20000 0 100 0\n", 1024, 3000000);
+		EXPECT(world.spins > 20 && world.spins < 60, "%u looks", world.spins);
+		EXPECT(world.longest_usec <= 510, "%u us", (unsigned)world.longest_usec);
+		EXPECT(dispatch.burst[0].ended_usec - 11200 <= 22, "ended at %u",
+		       (unsigned)dispatch.burst[0].ended_usec);
+		EXPECT(dispatch.burst[1].ended_usec - 20100 <= 22, "ended at %u",
+		       (unsigned)dispatch.burst[1].ended_usec);
+	}
+}
+
 /* At frequency 0, which no page should say, nothing is done; and it ends all the same. */
 static void test_no_frequency(_unused_ void **state)
 {
@@ -153,6 +177,7 @@ int main(void)
 		cmocka_unit_test_setup(test_frequency, setup),
 		cmocka_unit_test_setup(test_change, setup),
 		cmocka_unit_test_setup(test_preempted, setup),
+		cmocka_unit_test_setup(test_steps, setup),
 		cmocka_unit_test_setup(test_no_frequency, setup),
 		cmocka_unit_test_setup(test_meter, setup),
 	};

@@ -120,7 +120,7 @@ const volatile uint64_t *machine_map_steal(uint64_t address)
 }
 
 /* With steal time, as if half of the time were somebody else's. */
-void machine_spin(void)
+void machine_spin(_unused_ uint32_t rounds)
 {
 	uint64_t begin = hostside_now_nsec(), now;
 

@@ -299,7 +299,8 @@ def numbers_run(directory, name, setting, repeat, figures, **more):
 
 def swap_figures(burst, missed, a_mhz, b_mhz, energy):
     return {"A.burst": burst, "A.burst95": burst + 1, "A.begun": burst, "A.missed": missed, "A.due": 200,
-            "A.over": missed, "A.timed": 200, "A.mhz": a_mhz, "A.mhz.work": a_mhz, "B.burst": 4, "B.mhz": b_mhz, "energy": energy,
+            "A.over": missed, "A.timed": 200, "A.mhz": a_mhz, "A.mhz.work": a_mhz,
+            "B.burst": 4, "B.mhz": b_mhz, "energy": energy, "energy.work": energy / 2, "counted": 0.9,
             "energy.all": energy + 9, "busy": 40, "floors": 0, "ceilings": 0, "lost": 0, "unknown": 0}
 
 
@@ -313,11 +314,15 @@ def swap_runs(directory):
     return runs
 
 
-def tables_of(directory, *more):
+def tables_of_runs(arguments):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        assert analyse.main([*swap_runs(directory), *more]) == 0
+        assert analyse.main(arguments) == 0
     return out.getvalue().splitlines()
+
+
+def tables_of(directory, *more):
+    return tables_of_runs([*swap_runs(directory), *more])
 
 
 def test_tables(directory):
@@ -328,7 +333,8 @@ def test_tables(directory):
            "| MHz by work |" in lines, lines
     assert "| A | native | 11.20 (11.10 .. 11.30) | 12.20 (12.10 .. 12.30) | 11.20 (11.10 .. 11.30) | 1.0 | 2900 " \
            "| 2900 |" in lines, lines
-    assert "| without | 3 | 202.0 (201.0 .. 203.0) | 211.0 (210.0 .. 212.0) | 40.0 | 0 | 0 | 0 | 0.0 | 0 |" in lines
+    assert "| without | 3 | 202.0 (201.0 .. 203.0) | 101.0 (100.5 .. 101.5) | 211.0 (210.0 .. 212.0) | 40.0 | 0.90 " \
+           "| - | - | 0 | 0 | 0 | 0.0 | 0 |" in lines, lines
     # 22.2 / 11.1, 22.4 / 11.2, 22.6 / 11.3, each of the same repeat
     assert "| A | burst | without | 2.000; 3 of 3 more, p 0.25 | - |" in lines, lines
     assert "| A | missed | without | 21.0 (20.0 .. 22.0) points; 3 of 3 more, p 0.25 | - |" in lines, lines
@@ -343,6 +349,16 @@ def test_tables(directory):
     # A's and B's burst and MHz, A's misses, energy: two bars and six dots each
     assert drawing.count("<circle") == 6 * 6 and drawing.count("<rect") == 1 + 6 * 2 + 2, drawing
     well_formed(drawing)
+
+
+def test_doubts(directory):
+    """A run whose carrier counted more than its threads can have done is named."""
+    lines = tables_of(directory)
+    assert not any("Not to be used" in line for line in lines)
+    figures = directory / "w3" / "figures"
+    figures.write_text(figures.read_text().replace("counted 0.9", "counted 1.06"))
+    lines = tables_of_runs([str(path) for path in sorted(directory.iterdir())])
+    assert "**Not to be used: more work was counted than can have been done** (without 3: 1.06)" in lines, lines
 
 
 def test_verdicts():

@@ -18,7 +18,7 @@ def wanted(group):
         name = "the whole chain" if task == "whole" else task
         found += [("%s: %s" % (name, head), tables.key_of(task, figure)) for head, figure in (
             ("burst, ms", "burst"), ("missed, %", "missed"), ("MHz", "mhz"))]
-    found.append(("energy, mJ", "energy"))
+    found.append(("energy for a second of work, mJ", "energy.work"))
     return [(title, key) for title, key in found if any(group.values(row, key) for row in group.rows)]
 
 

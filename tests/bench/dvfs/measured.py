@@ -30,7 +30,13 @@ and of the run:
   energy.all      the same of all threads: what watching and hostd cost on an emulated CPU is far too much
   busy            percent of the CPUs' time that the carrier's threads ran
   floors, ceilings    how many were written
-  lost            bursts that never ended
+  lost            bursts that never ended: most are those that a carrier left out since they were stale
+  counted         the work of all bursts that ended, counted in full as if each was even from its begin to its end, as a part of
+                  what the carrier's threads can have done meanwhile by the trace: running time x speed. Below 1 is what a carrier
+                  spends on other things. Much above 1 is work that nobody did: then no figure of the run is of use
+  energy.work     mJ for a second of work at the highest frequency of a CPU of capacity 1024: energy / counted work. Settings
+                  that leave different numbers of bursts out compare in it
+  late, late.max  ms by which reports went out after they should have, by report-send: beside guestd's own delay
   unknown         ms of the carrier's running time at a frequency that isn't known: left out of mhz and energy
 
 Idle CPUs count for nothing in the energy: the kernel's model has no idle power. Nor has it anything for what a whole
@@ -237,6 +243,23 @@ def ran(run):
     return out
 
 
+def counted_usec(run):
+    """The work that the carrier says was done in the window, in us."""
+    sums = 0
+    for done in run.log.done.values():
+        begin, end = max(done.begun, run.window[0]), min(done.ended, run.window[1])
+        if begin < end:
+            sums += run.plan.bursts[done.id].work * (end - begin) / (done.ended - done.begun)
+    return sums
+
+
+def late_figures(run, out):
+    path = run.directory / "reports.log"
+    found = re.search(r"late_max (\d+) late_mean (\d+)", path.read_text()) if path.exists() else None
+    if found:
+        out["late.max"], out["late"] = int(found.group(1)) / 1000, int(found.group(2)) / 1000
+
+
 def energy(run):
     """(mJ of the carrier's threads, of all, us that the carrier's ran, us at an unknown frequency)"""
     own, sums = set(run.lanes.values()), [0, 0, 0, 0]
@@ -325,7 +348,8 @@ def whole_figures(run, out):
 
 
 def ran_figures(run, out):
-    for group, sums in ran(run).items():
+    groups = ran(run)
+    for group, sums in groups.items():
         if not sums.usec:
             continue
         out[group + ".mhz"] = sums.khz / sums.usec / 1000
@@ -333,6 +357,9 @@ def ran_figures(run, out):
         out[group + ".speed"] = sums.work / sums.usec * 1024
         for domain in range(len(run.model.domains)):
             out["%s.on.%d" % (group, domain)] = 100 * sums.on.get(domain, 0) / sums.usec
+    work = sum(sums.work for sums in groups.values())
+    if work:
+        out["counted"] = counted_usec(run) / work
     if run.is_native():
         for group in run.plan.groups():
             tasks = [task for task in range(len(run.plan.names)) if run.plan.group(task) == group]
@@ -360,6 +387,10 @@ def figures(run):
     ran_figures(run, out)
     own, everything, busy, unknown = energy(run)
     out["energy"], out["energy.all"] = own, everything
+    counted = counted_usec(run)
+    if counted:
+        out["energy.work"] = own / counted * 1e6
+    late_figures(run, out)
     out["busy"] = 100 * busy / (run.window[1] - run.window[0]) / len(run.tracks.cpus)
     out["unknown"] = unknown / 1000
     out["lost"] = len(run.plan.bursts) - len(run.log.done)

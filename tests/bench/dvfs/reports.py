@@ -4,7 +4,7 @@
 
 Lines `USEC CPU UTIL_AVG UTIL_EST RUNNABLE`, in the order of time: us after the timetable's begin, the (v)CPU, and
 the fields of a record of the protocol in 1/1024 (UTIL_EST is guestd's: the larger of the kernel's util_est and
-util_avg), RUNNABLE 65535 where it isn't known (/proc). Lines of one USEC are one REPORT. A renewal of the lease, which
+util_avg), RUNNABLE - where it isn't known (/proc). Lines of one USEC are one REPORT. A renewal of the lease, which
 has no record where nothing has changed, has here that of a CPU as it was: a line can't have none, and it says
 the same. --delay: how long after guestd's decision the report goes out.
 
@@ -189,8 +189,9 @@ def main(argv):
     table = plan.load(args.timetable)
     print("# %s of %s, %g ms late, HZ %d" % (args.source, args.timetable, args.delay, args.hz))
     for usec, records in simulate(table, args.source, args.hz, args.kernel):
-        for record in records:
-            print("%d %d %d %d %d" % (usec + args.delay * 1000, *record))
+        for cpu, util_avg, util_est, runnable in records:
+            print("%d %d %d %d %s" % (usec + args.delay * 1000, cpu, util_avg, util_est,
+                                      "-" if runnable == guestd.UNKNOWN else runnable))
     return 0
 
 

@@ -17,7 +17,6 @@
 
 #define START_DELAY_NSEC UINT64_C(300000000) /* until all threads are there, and cold again */
 #define THREAD_LINE	 32
-#define SPIN_ROUNDS	 300
 
 enum kind { NATIVE, THREADS, FLOATING };
 
@@ -88,9 +87,9 @@ static uint32_t rate20(void *userdata)
 	return freqpage_rate20(m->carrier->page, current_cpu(NULL));
 }
 
-static void spin(_unused_ void *userdata)
+static void spin(_unused_ void *userdata, uint32_t rounds)
 {
-	for (volatile int i = 0; i < SPIN_ROUNDS; i++)
+	for (volatile uint32_t i = 0; i < rounds; i++)
 		;
 }
 

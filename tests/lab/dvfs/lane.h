@@ -12,7 +12,7 @@ struct lane_doors {
 	int64_t (*ran_nsec)(void *userdata);
 	uint32_t (*rate20)(void *userdata); /* freqpage_rate20() of the CPU that it is on */
 	uint32_t (*cpu)(void *userdata);    /* which, for the log */
-	void (*spin)(void *userdata);	    /* a few us of work */
+	void (*spin)(void *userdata, uint32_t rounds); /* of a loop: work */
 	/* Sleeps until then, or until kicked is set: may return earlier. Must not spin. */
 	void (*wait)(void *userdata, uint64_t until_usec, const uint32_t *kicked);
 	void (*kick)(void *userdata, uint32_t lane); /* ends its wait */
@@ -26,7 +26,8 @@ struct lane {
 	const struct lane_doors *doors;
 	void *userdata;
 	uint32_t index;
-	uint64_t steps, step_nsec; /* how finely work was counted */
+	uint64_t steps, step_nsec;  /* how finely work was counted */
+	uint64_t rounds_per_second; /* as it was lately; 0: not known yet */
 };
 
 /* Until the timetable is at its end. */

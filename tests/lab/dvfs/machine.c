@@ -28,7 +28,6 @@
 #define STEAL_BLOCK	 UINT64_C(0x09000000) /* the part of memory that entry.S's l3 maps */
 #define STEAL_BLOCK_SIZE UINT64_C(0x200000)
 #define PAGE_NORMAL	 UINT64_C(0x0060000000000707)
-#define SPIN_ROUNDS	 500u
 
 #define READ(name)                                                                                 \
 	({                                                                                         \
@@ -142,11 +141,11 @@ const volatile uint64_t *machine_map_steal(uint64_t address)
 	return (const volatile uint64_t *)(address + 8);
 }
 
-void machine_spin(void)
+void machine_spin(uint32_t rounds)
 {
-	uint64_t rounds = SPIN_ROUNDS;
+	uint64_t left = rounds > 0 ? rounds : 1;
 
-	__asm__ volatile("1: subs %0, %0, #1\n\tb.ne 1b" : "+r"(rounds) : : "cc");
+	__asm__ volatile("1: subs %0, %0, #1\n\tb.ne 1b" : "+r"(left) : : "cc");
 }
 
 /* ---- what the compiler and entry.S call */

@@ -27,5 +27,5 @@ uint64_t machine_entry(void);
 /* Lets this vCPU read its steal time at that guest physical address: NULL if it can't. */
 const volatile uint64_t *machine_map_steal(uint64_t address);
 
-/* A little time's work. */
-void machine_spin(void);
+/* Work: a loop. */
+void machine_spin(uint32_t rounds);

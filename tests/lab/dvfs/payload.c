@@ -93,10 +93,10 @@ static uint32_t cpu(void *userdata)
 	return ((const struct vcpu *)userdata)->index;
 }
 
-static void spin(void *userdata)
+static void spin(void *userdata, uint32_t rounds)
 {
 	(void)userdata;
-	machine_spin();
+	machine_spin(rounds);
 }
 
 static void wait_for(void *userdata, uint64_t until_usec, const uint32_t *kicked)

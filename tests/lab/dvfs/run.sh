@@ -16,12 +16,14 @@ domain=${DVFS_DOMAIN:-}
 page=/dev/shm/vmfreq-dvfs
 instances=/sys/kernel/tracing/instances
 cpus=$(sed -n 's/^cpus //p' plan.timetable)
-ended=
+ended='' carrier_pid='' sender_pid='' feeder_pid=''
 
 # Whatever is started is ended by its pid, however this ends.
 cleanup() {
-    local status=$?
-    [[ -z ${feeder_pid:-} ]] || kill "$feeder_pid" 2>/dev/null || true
+    local status=$? pid
+    for pid in ${carrier_pid:-} ${sender_pid:-} ${feeder_pid:-}; do
+        kill "$pid" 2>/dev/null || true
+    done
     [[ -n $ended ]] || trace_remove
     exit "$status"
 }
@@ -124,14 +126,15 @@ feed() {
     done
 }
 
-# The reports go out by the carrier's own clock: it says when it starts, a second and a half ahead.
+# The reports go out by the carrier's own clock: it says when it starts, a second and a half ahead. In a process of its own.
 send_reports() {
     local start=
     until [[ -n $start ]]; do
+        kill -0 "$carrier_pid"
         start=$(sed -n 's/^start //p' carrier.log)
         sleep 0.02
     done
-    chrt -f 5 taskset -c 5 report-send --cpus="$DVFS_VCPUS" --start="$start" --invariant "$socket" "$cid" <plan.reports >reports.log 2>&1
+    exec chrt -f 5 taskset -c 5 report-send --cpus="$DVFS_VCPUS" --start="$start" --invariant "$socket" "$cid" <plan.reports >reports.log 2>&1
 }
 
 carry_native() {
@@ -144,7 +147,7 @@ carry_native() {
 }
 
 carry_payload() {
-    local pid guest_page thread threads arguments=() carrier_pid sender_pid=
+    local pid guest_page thread threads arguments=()
     pid=$(cat "/run/libvirt/qemu/$domain.pid")
     threads=$(vcpu_threads "$pid" | xargs)
     for thread in $threads; do
@@ -161,8 +164,10 @@ carry_payload() {
         sender_pid=$!
     fi
     wait "$carrier_pid"
+    carrier_pid=
     trace_end
     [[ -z $sender_pid ]] || wait "$sender_pid"
+    sender_pid=
     clamps "$threads" >writes
     mv clamps.raw clamps.log
 }
@@ -177,3 +182,8 @@ esac
 kill "$feeder_pid"
 wait "$feeder_pid"
 feeder_pid=
+# what went through unseen makes the work false
+if ! grep -q '^# feeder: .* lost 0 wrong 0$' run.bursts; then
+    echo "the feeder missed something: $(grep '^# feeder' run.bursts)" >&2
+    exit 1
+fi

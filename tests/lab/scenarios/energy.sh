@@ -44,5 +44,6 @@ scenario() {
     slow=$(burst_msec 0)
     fast=$(burst_msec 1024)
     measured "bursts that take 8 ms at 3 GHz take $slow ms, with uclamp.min 1024 $fast ms"
+    at_least "a burst with uclamp.min 1024 (ms)" "$fast" 1
     at_least "a burst without uclamp.min (ms)" "$slow" $((fast + 1))
 }
