@@ -14,7 +14,7 @@ host_ssh() {
     set +x # a scenario's trace shows the call; ssh's own options are noise
     ssh -F none -i "$(<"$LAB_RUN/image")/key" -p "$(<"$LAB_RUN/port")" -o IdentitiesOnly=yes -o ControlMaster=auto \
         -o "ControlPath=$LAB_RUN/ssh" -o ControlPersist=3600 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-        -o LogLevel=ERROR -o ConnectTimeout=10 -o ServerAliveInterval=10 -o ServerAliveCountMax=30 "$@" 8>&- 9>&-
+        -o LogLevel=ERROR -o ConnectTimeout=10 -o ServerAliveInterval=10 -o ServerAliveCountMax=12 "$@" 8>&- 9>&-
 }
 
 # host_run SCRIPT: in the host VM as root; its output and its exit status (255: the VM can't be reached)
