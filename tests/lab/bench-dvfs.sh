@@ -49,13 +49,16 @@ dvfs_build() {
 
 dvfs_install() {
     local program
+    # written once: what changes from run to run is in a file that costs no daemon-reload
+    host_run "mkdir -p $HOSTD_DROPIN && printf '%s\n' '[Service]' 'EnvironmentFile=-/run/dvfs.environment' ExecStart= \
+        'ExecStart=/usr/sbin/vmfreq-hostd --testing-listen=$DVFS_SOCKET \$DVFS_OPTION' >$HOSTD_DROPIN/lab.conf"
     host_unpack "$LAB_ROOM/stage-testing"
     for program in "$LAB_ROOM"/dvfs-programs/dvfs "$LAB_ROOM"/build-testing/tests/lab/report-send; do
         host_put "$program" "/usr/local/bin/${program##*/}"
     done
     host_put "$LAB_DIR/dvfs/run.sh" /usr/local/bin/dvfs-run
     host_run 'cd /usr/local/bin && ln -sf dvfs carrier && ln -sf dvfs feeder && ln -sf dvfs payload-run
-        systemctl daemon-reload && systemctl reload dbus; systemctl stop vmfreq-hostd; rm -f /etc/vmfreq.conf
+        systemctl daemon-reload && systemctl reload dbus; systemctl stop vmfreq-hostd.socket vmfreq-hostd; rm -f /etc/vmfreq.conf
         mountpoint -q /sys/kernel/tracing || mount -t tracefs nodev /sys/kernel/tracing'
 }
 
@@ -74,9 +77,7 @@ dvfs_guest() {
 
 # dvfs_hostd [--dry-run]: hostd with its defaults, once it knows the domain
 dvfs_hostd() {
-    host_run "mkdir -p $HOSTD_DROPIN && printf '%s\n' '[Service]' ExecStart= \
-        'ExecStart=/usr/sbin/vmfreq-hostd --testing-listen=$DVFS_SOCKET ${1:-}' >$HOSTD_DROPIN/lab.conf
-        systemctl daemon-reload; systemctl restart vmfreq-hostd"
+    host_run "echo 'DVFS_OPTION=${1:-}' >/run/dvfs.environment; systemctl restart vmfreq-hostd"
     eventually 30 "hostd knows the domain" dvfs_is_known
 }
 

@@ -3,8 +3,8 @@
 """What runs of timetables came to: tables of each load and setting, and drawings. analyse.py RUN...
 
 A RUN is a directory; measured.py has its files and defines the figures. Tables go to standard output. A run whose
-trace has been left out has its figures in the file "figures", which --reduce writes. Needs nothing but
-python3-minimal.
+trace has been left out has its figures in the file "figures", which --reduce writes. RUN may also be a file with
+many runs' figures, made by --pack. Needs nothing but python3-minimal.
 """
 import argparse
 import pathlib
@@ -25,6 +25,7 @@ def parse(argv):
     parser.add_argument("runs", nargs="+", metavar="RUN")
     parser.add_argument("--label", choices=LABELS, default="emulated", help="of runs whose meta has none")
     parser.add_argument("--reduce", action="store_true", help="write each run's file figures, and nothing else")
+    parser.add_argument("--pack", action="store_true", help="print the runs' meta and figures, as a RUN may also be given")
     parser.add_argument("--bars", metavar="DIRECTORY", help="drawings of the figures: LOAD-KERNEL-SHAPE.svg")
     parser.add_argument("--stretch", action="append", default=[], metavar="RUN=FILE.svg",
                         help="a second of a run; RUN may be one that isn't in the tables")
@@ -52,7 +53,10 @@ def draw_all(args, groups):
 
 def main(argv):
     args = parse(argv)
-    runs = [measured.Run(directory) for directory in args.runs]
+    runs = [run for path in args.runs for run in measured.runs_of(path)]
+    if args.pack:
+        print(measured.pack(runs), end="")
+        return 0
     if args.reduce:
         for run in runs:
             measured.save(run)

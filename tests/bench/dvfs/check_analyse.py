@@ -351,6 +351,16 @@ def test_tables(directory):
     well_formed(drawing)
 
 
+def test_pack(directory):
+    """A pack of runs has the same tables as the runs."""
+    runs = swap_runs(directory)
+    packed = directory / "packed"
+    packed.write_text("\n".join(tables_of_runs(["--pack", *runs])) + "\n")
+    assert tables_of_runs([str(packed)]) == tables_of_runs(runs)
+    packed.write_text("run a\nmeta repeat 1\nnonsense x y\n")
+    assert "what is 'nonsense x y'?" in raises(measured.RunError, measured.unpack, packed)
+
+
 def test_doubts(directory):
     """A run whose carrier counted more than its threads can have done is named."""
     lines = tables_of(directory)

@@ -399,6 +399,50 @@ def figures(run):
     return out
 
 
+class Packed:
+    """A run of which meta and figures are left, as text."""
+
+    def __init__(self, name):
+        self.directory, self.meta, self.found = pathlib.Path(name), {}, {}
+        self.repeat = None
+
+    def figures(self):
+        return self.found
+
+
+def pack(runs):
+    """Text that unpack() reads: for each `run NAME`, then its `meta KEY VALUE` and `figure KEY VALUE`."""
+    lines = []
+    for run in runs:
+        lines.append("run %s" % run.directory.name)
+        lines += ["meta %s %s" % item for item in run.meta.items()]
+        lines += ["figure %s %.6g" % item for item in run.figures().items()]
+    return "\n".join(lines) + "\n"
+
+
+def unpack(path):
+    out = []
+    for line in path.read_text().splitlines():
+        word, key, *value = line.split(" ", 2)
+        if word == "run":
+            out.append(Packed(key))
+        elif word not in ("meta", "figure") or not out or not value:
+            raise RunError("%s: what is '%s'?" % (path, line))
+        elif word == "meta":
+            out[-1].meta[key] = value[0]
+        else:
+            out[-1].found[key] = float(value[0])
+    for run in out:
+        run.repeat = int(run.meta["repeat"])
+    return out
+
+
+def runs_of(path):
+    """The runs that a directory, or a file of pack()'s, is."""
+    path = pathlib.Path(path)
+    return unpack(path) if path.is_file() else [Run(path)]
+
+
 def save(run):
     """The file figures."""
     found = run.figures()
