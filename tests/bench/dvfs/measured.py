@@ -348,6 +348,7 @@ def whole_figures(run, out):
 
 
 def ran_figures(run, out):
+    """Returns the work that was counted, us."""
     groups = ran(run)
     for group, sums in groups.items():
         if not sums.usec:
@@ -357,15 +358,16 @@ def ran_figures(run, out):
         out[group + ".speed"] = sums.work / sums.usec * 1024
         for domain in range(len(run.model.domains)):
             out["%s.on.%d" % (group, domain)] = 100 * sums.on.get(domain, 0) / sums.usec
-    work = sum(sums.work for sums in groups.values())
+    counted, work = counted_usec(run), sum(sums.work for sums in groups.values())
     if work:
-        out["counted"] = counted_usec(run) / work
+        out["counted"] = counted / work
     if run.is_native():
         for group in run.plan.groups():
             tasks = [task for task in range(len(run.plan.names)) if run.plan.group(task) == group]
             out[group + ".moves"] = sum(moves_of(run, run.lanes[task]) for task in tasks)
     else:
         out["vcpus.moves"] = sum(moves_of(run, pid) for lane, pid in run.lanes.items() if lane < run.plan.cpus)
+    return counted
 
 
 def moves_of(run, pid):
@@ -384,10 +386,9 @@ def figures(run):
     for group in run.plan.groups():
         burst_figures(run, group, out)
     whole_figures(run, out)
-    ran_figures(run, out)
+    counted = ran_figures(run, out)
     own, everything, busy, unknown = energy(run)
     out["energy"], out["energy.all"] = own, everything
-    counted = counted_usec(run)
     if counted:
         out["energy.work"] = own / counted * 1e6
     late_figures(run, out)
