@@ -10,8 +10,8 @@
 #
 # The domain's type is qemu, not kvm: its vCPU threads are QEMU's own all the same, and what a thread runs is the work and little
 # else. With KVM in an emulated EL2 each wake-up of a vCPU costs its thread 1.9 ms more than the work that it was woken for
-# (docs/benchmarks.md), so that a task of 1.6 ms looks to the host like one of 3.5. Work is counted by frequency and running time,
-# not by instructions, so it doesn't matter that the payload's are emulated once more.
+# (tests/lab/dvfs/README.md, which also has what emulating it once more costs), so that a task of 1.6 ms looks to the host like one
+# of 3.5. Work is counted by frequency and running time, not by instructions.
 
 export DVFS_LOADS=${DVFS_LOADS:-swap burst small ui storage inference}
 DVFS_ALL_LOADS="$DVFS_LOADS burst-quiet"
@@ -96,7 +96,7 @@ dvfs_setting() {
 
 # dvfs_run LOAD SETTING REPEAT: the repeat is the seed, so that all settings do the same
 dvfs_run() {
-    local load=$1 setting=$2 repeat=$3 room=$4 dir=$4/$1-$2-$3 carrier=payload arguments=''
+    local load=$1 setting=$2 repeat=$3 room=$4 dir=$4/$1-$2-$3 carrier=payload arguments='' status=0
     case $setting in
         native) carrier=native ;;
         threads) carrier=threads setting=without ;;
@@ -115,9 +115,10 @@ dvfs_run() {
     tar -C "$dir" -c . | host_pipe "tar -C $DVFS_ON_HOST -x"
     # where it isn't the domain's turn, it has nothing to say
     [[ $carrier == payload ]] || host_run "virsh -q suspend $DVFS_NAME"
-    host_run "DVFS_DOMAIN=$DVFS_NAME DVFS_VCPUS=$DVFS_VCPUS dvfs-run $carrier $DVFS_ON_HOST $arguments" || fail "$load $setting $repeat: $(
-        host_run "tail -n 3 $DVFS_ON_HOST/*.log" | xargs)"
+    host_run "DVFS_DOMAIN=$DVFS_NAME DVFS_VCPUS=$DVFS_VCPUS dvfs-run $carrier $DVFS_ON_HOST $arguments" || status=$?
+    # also after a run that failed: the next one may be the domain's
     [[ $carrier == payload ]] || host_run "virsh -q resume $DVFS_NAME"
+    ((status == 0)) || fail "$load $setting $repeat: $(host_run "tail -n 3 $DVFS_ON_HOST/*.log" | xargs)"
     host_run "tar -C $DVFS_ON_HOST -cz ." | tar -C "$dir" -xz
     printf '%s\n' "load $load" "seed $repeat" "carrier $carrier" "setting $setting" "repeat $repeat" "label emulated" \
         "kernel $(<"$room/kernel")" "shape $LAB_HOST" "capacities $(<"$dir/capacities")" "khz $(<"$dir/khz")" >"$dir/meta"
