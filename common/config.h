@@ -129,7 +129,8 @@ int config_copy(const struct config_table *table, const void *config, void *ret)
 /* Frees the sections of a config struct; its other values stay. Pure. */
 void config_done(const struct config_table *table, void *config);
 
-/* Sets every key of the table in *config to its default. The defaults must be good: asserted. */
+/* Sets every key of the table in *config to its default. The defaults must be good: asserted. The
+ * sections of a group aren't touched. */
 void config_defaults(const struct config_key *keys, size_t n_keys, void *config);
 
 /* Sets *config to the defaults and what the files say: first that at path, then those of the folder

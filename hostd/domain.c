@@ -212,16 +212,16 @@ static uint64_t run_vcpu(struct domain *domain, unsigned i, uint64_t now_usec)
 	uint64_t next_floor, next_place = USEC_INFINITY, next_plan;
 	bool knows = domain->session && domain->hello && !domain->demand.lapsed;
 
-	if (domain->limit.released)
+	if (domain_is_off(domain))
 		return USEC_INFINITY;
-	policy.floor_max = limit_floor_max(&domain->limit, policy.floor_max);
+	policy.floor_max = limit_floor_max(&domain->limit, domain->entitlement.floor_max1024);
 	want.floor1024 = policy_floor(&vcpu->floor, &policy, domain->demands[i].util1024,
 				      now_usec, &next_floor);
 	if (vcpu->floor_is_theirs || !actuator_has_floors(env->actuator))
 		want.floor1024 = vcpu->have.floor1024;
 	if (vcpu->cpus_are_theirs)
 		want.placed = vcpu->have.placed, want.cpus = vcpu->have.cpus;
-	else if (knows && actuator_has_cpus(env->actuator))
+	else if (knows && domain->entitlement.placement && actuator_has_cpus(env->actuator))
 		want.placed = placement_choose(&vcpu->placement, &env->placement,
 					       domain->demands[i].util1024, &vcpu->allowed,
 					       now_usec, &want.cpus, &next_place);
@@ -337,7 +337,7 @@ static void send_feedback(struct domain *domain, uint64_t now_usec)
 /* While the guest is busy its CPUs are looked at often; while it is idle, only kept company. */
 static uint64_t feedback_pause(const struct domain *domain)
 {
-	return domain->env->config->feedback && demand_any(&domain->demand)
+	return domain->entitlement.feedback && demand_any(&domain->demand)
 		       ? domain->env->config->feedback_interval_usec
 		       : KEEPALIVE_USEC;
 }
@@ -350,7 +350,7 @@ static int on_feedback(sd_event_source *source, _unused_ uint64_t usec, void *us
 
 	if (!domain->session || !domain->hello)
 		return 0;
-	if (domain->env->config->feedback)
+	if (domain->entitlement.feedback)
 		send_feedback(domain, now_usec);
 	else if (ping_put(frame, sizeof(frame), now_usec) > 0)
 		session_send(domain->session, frame, sizeof(frame));
@@ -427,52 +427,6 @@ void domain_silent(struct domain *domain)
 	tell_changed(domain);
 }
 
-/* The cgroups of a domain are its own: what was opened in them for floors goes back with it. */
-static void close_cgroups(struct domain *domain)
-{
-	static const char suffix[] = ".scope";
-	char cgroup[THREAD_CGROUP_MAX];
-
-	for (unsigned i = 0; domain->vcpus && i < domain->info.n_vcpus; i++) {
-		const char *end = strstr(domain->vcpus[i].thread.cgroup, suffix);
-
-		if (!end)
-			continue;
-		snprintf(cgroup, sizeof(cgroup), "%.*s",
-			 (int)(end + strlen(suffix) - domain->vcpus[i].thread.cgroup),
-			 domain->vcpus[i].thread.cgroup);
-		actuator_close_cgroup(domain->env->actuator, cgroup);
-		return;
-	}
-}
-
-/* -- the operator's word --------------------------------------------------------------------------*/
-
-/* Puts everything of it back. What somebody else has taken meanwhile stays theirs, later too. */
-static void put_back(struct domain *domain)
-{
-	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
-		struct vcpu *vcpu = &domain->vcpus[i];
-
-		actuator_forget(domain->env->actuator, &vcpu->actuated);
-		vcpu->have = (struct plan_have){};
-		vcpu->floor = (struct floor_state){};
-		vcpu->placement = (struct placement_state){};
-		vcpu->retry_usec = 0;
-		vcpu->error = 0;
-	}
-	close_cgroups(domain);
-}
-
-void domain_set_limit(struct domain *domain, const struct domain_limit *limit)
-{
-	domain->limit = *limit;
-	if (limit->released)
-		put_back(domain);
-	run(domain, now_of(domain));
-	tell_changed(domain);
-}
-
 /* -- the domain -----------------------------------------------------------------------------------*/
 
 void domain_run(struct domain *domain)
@@ -503,7 +457,10 @@ void domain_update(struct domain *domain, const struct inventory_domain *info)
 	unsigned n = MIN(domain->info.n_vcpus, info->n_vcpus);
 
 	domain->info.cid = info->cid;
-	memcpy(domain->info.name, info->name, sizeof(domain->info.name));
+	if (strcmp(domain->info.name, info->name) != 0) {
+		memcpy(domain->info.name, info->name, sizeof(domain->info.name));
+		domain_entitle(domain);
+	}
 	for (unsigned i = 0; i < n; i++) {
 		domain->vcpus[i].mask = info->vcpus[i].allowed;
 		domain->vcpus[i].offline = info->vcpus[i].offline;
@@ -548,6 +505,7 @@ int domain_new(const struct domain_env *env, const struct inventory_domain *info
 	domain->info = *info;
 	domain->info.vcpus = NULL;
 	domain->limit.percent = LIMIT_NONE;
+	entitlement_resolve(env->config, info->name, info->uuid, &domain->entitlement);
 	domain->concern_log = (struct ratelimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 10};
 	domain->vcpus = calloc(info->n_vcpus, sizeof(*domain->vcpus));
 	domain->demands = calloc(info->n_vcpus, sizeof(*domain->demands));
@@ -572,12 +530,8 @@ int domain_new(const struct domain_env *env, const struct inventory_domain *info
 
 struct domain *domain_free(struct domain *domain)
 {
-	for (unsigned i = 0; domain->vcpus && i < domain->info.n_vcpus; i++) {
-		struct vcpu *vcpu = &domain->vcpus[i];
-
-		actuator_forget(domain->env->actuator, &vcpu->actuated);
-	}
-	close_cgroups(domain);
+	if (domain->vcpus)
+		domain_put_back(domain);
 	sd_event_source_disable_unref(domain->timer);
 	sd_event_source_disable_unref(domain->feedback_timer);
 	free(domain->hello);

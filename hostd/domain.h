@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "hostd/actuator.h"
 #include "hostd/demand.h"
+#include "hostd/entitlement.h"
 #include "hostd/host_config.h"
 #include "hostd/inventory.h"
 #include "hostd/limits.h"
@@ -60,6 +61,7 @@ struct domain {
 	struct inventory_domain info; /* vcpus is NULL: struct vcpu has what is needed */
 	enum thread_source thread_source;
 	struct domain_limit limit;    /* the operator's word */
+	struct entitlement entitlement; /* the configuration's */
 	struct session *session;      /* NULL: no guest daemon is connected */
 	struct vcpu_identity identity; /* of the present session's CPUs */
 	struct guest_demand demand;
@@ -96,6 +98,16 @@ void domain_update(struct domain *domain, const struct inventory_domain *info);
 /* What the operator lays on it. To release it puts everything of it back at once; its guest stays
  * connected and is still told what it gets. */
 void domain_set_limit(struct domain *domain, const struct domain_limit *limit);
+
+/* Takes what the configuration says of it now; what it said before is still in memory. Whether that is
+ * something else. */
+bool domain_entitle(struct domain *domain);
+
+/* Whether nothing is to be set for it: it was released, or its goal is off. */
+bool domain_is_off(const struct domain *domain);
+
+/* Puts everything of it back. What somebody else has taken meanwhile stays theirs, later too. */
+void domain_put_back(struct domain *domain);
 
 /* The guest's session begins, reports, ends. */
 int domain_greet(struct domain *domain, struct session *session,

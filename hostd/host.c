@@ -162,7 +162,6 @@ int host_new(sd_event *event, const struct host_options *options, const struct h
 		return -ENOMEM;
 	host->event = sd_event_ref(event);
 	host->options = *options;
-	host->config = *config;
 	host->listen_fd = -EBADF;
 	host->refusal_log = (struct ratelimit){.interval_usec = 30 * USEC_PER_SEC, .burst = 10};
 	watchdog_init(&host->watchdog);
@@ -171,7 +170,10 @@ int host_new(sd_event *event, const struct host_options *options, const struct h
 	host->env.changed = on_domain_changed;
 	host->env.userdata = host;
 	snprintf(host->libvirt_error, sizeof(host->libvirt_error), "not connected yet");
-	r = host->env.root_fd = rootfs_open(options->root);
+	r = config_copy(&host_config_table, config, &host->config);
+	host->env.root_fd = r < 0 ? -EBADF : rootfs_open(options->root);
+	if (r >= 0)
+		r = host->env.root_fd;
 	if (r >= 0)
 		r = read_topology(host);
 	if (r >= 0)
@@ -231,9 +233,20 @@ static int check_classes(struct host *host, const struct host_config *config)
 	return -EINVAL;
 }
 
+/* Goes by another configuration, which is the host's from then on. */
+static void take_config(struct host *host, const struct host_config *config)
+{
+	struct host_config before = host->config;
+
+	host->config = *config;
+	host_set_policies(host);
+	host_entitle(host);
+	config_done(&host_config_table, &before);
+}
+
 static int reload(struct host *host)
 {
-	struct host_config config;
+	struct host_config config = {};
 	char later[128];
 	int r;
 
@@ -246,13 +259,13 @@ static int reload(struct host *host)
 		log_event(LOG_ERR, EVENT_CONFIG_REJECTED,
 			  LOG_FIELDS(.config_file = host->options.config_path),
 			  "the configuration stays as it was");
+		config_done(&host_config_table, &config);
 		return r;
 	}
 	if (config_keep_at_start(&host_config_table, &host->config, &config, later, sizeof(later)) >
 	    0)
 		log_notice("%s: changed, to take effect at the next start", later);
-	host->config = config;
-	host_set_policies(host);
+	take_config(host, &config);
 	log_event(LOG_INFO, EVENT_CONFIG_RELOADED,
 		  LOG_FIELDS(.config_file = host->options.config_path), "%s is loaded",
 		  host->options.config_path);
@@ -378,6 +391,7 @@ int host_free(struct host *host)
 	free(host->domains);
 	inventory_free(host->inventory);
 	limits_clear(&host->limits);
+	config_done(&host_config_table, &host->config);
 	if (host->actuator) {
 		host->actuator = actuator_free(host->actuator, &tally);
 		log_stopped(&tally);

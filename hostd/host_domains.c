@@ -123,6 +123,28 @@ int host_limit_domain(struct host *host, const uint8_t *uuid, const struct domai
 	return 0;
 }
 
+/* -- entitlements
+ * ---------------------------------------------------------------------------------*/
+
+static void log_entitlement(const struct domain *domain)
+{
+	const struct entitlement *entitlement = &domain->entitlement;
+
+	log_info("%s: by the configuration its goal is %s now, its floors are at most %u%% of the "
+		 "largest CPU, its weight is %u, placement %s, feedback %s",
+		 domain->info.name, goal_names[entitlement->goal],
+		 (entitlement->floor_max1024 * 100U + CAPACITY_SCALE / 2) / CAPACITY_SCALE,
+		 entitlement->weight, entitlement->placement ? "on" : "off",
+		 entitlement->feedback ? "on" : "off");
+}
+
+void host_entitle(struct host *host)
+{
+	for (size_t i = 0; i < host->n_domains; i++)
+		if (host->domains[i] && domain_entitle(host->domains[i]))
+			log_entitlement(host->domains[i]);
+}
+
 /* -- domains
  * --------------------------------------------------------------------------------------*/
 

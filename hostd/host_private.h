@@ -66,6 +66,10 @@ int host_listen_on(struct host *host, int fd);
 /* What topology_read() said, for placement. */
 void host_set_classes(struct host *host);
 
+/* The configuration is another: takes what it says of each domain. That of before is still in
+ * memory. */
+void host_entitle(struct host *host);
+
 /* Reads what the operator said before this start. */
 void host_load_limits(struct host *host);
 

@@ -117,6 +117,8 @@ const char *status_reason(const struct domain *domain)
 {
 	if (domain->limit.released)
 		return "it was released by hand (vmfreqctl resume takes it up again)";
+	if (domain->entitlement.goal == GOAL_OFF)
+		return "its goal is off (vmfreq.conf)";
 	if (domain->info.cid < CID_FIRST_GUEST)
 		return "it has no vsock device";
 	if (!domain->hello)

@@ -305,6 +305,14 @@ static inline bool status_has(struct fixture *f, const char *text)
 	return has;
 }
 
+/* What vmfreqctl lays on the domain. */
+static inline int lay(struct fixture *f, uint8_t percent, bool released)
+{
+	const struct domain_limit limit = {percent, released};
+
+	return host_limit_domain(f->host, host_domain(f->host, 0)->info.uuid, &limit);
+}
+
 /* -- a hostd that dies
  * ----------------------------------------------------------------------------*/
 

@@ -68,7 +68,7 @@ static inline void start_host(struct fixture *f)
 				       .ledger_path = f->ledger,
 				       .limits_path = f->limits,
 				       .config_path = f->config_path};
-	struct host_config config;
+	struct host_config config = {};
 
 	config_defaults(host_config_keys, host_config_n_keys, &config);
 	config.actuator = ACTUATOR_OFF;
