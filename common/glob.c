@@ -20,6 +20,15 @@ static int n_following(unsigned char c)
 	return c >= 0xf0 && c < 0xf5 ? 3 : -1;
 }
 
+/* Whether n bytes behind the first may say this character: not one that fewer bytes can say, none
+ * of the halves that UTF-16 uses, none behind the last. */
+static bool is_character(uint32_t c, int n)
+{
+	static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+
+	return c >= least[n] && c < RAW_BYTE && (c < 0xd800 || c > 0xdfff);
+}
+
 /* Takes the next character, which must not be the end. */
 static uint32_t take_character(const char **cursor)
 {
@@ -34,8 +43,23 @@ static uint32_t take_character(const char **cursor)
 		else
 			c = c << 6 | (p[i] & 0x3f);
 	}
-	*cursor += n < 0 ? 1 : n + 1;
-	return n < 0 ? RAW_BYTE + *p : c;
+	if (n < 0 || !is_character(c, n)) {
+		++*cursor;
+		return RAW_BYTE + *p;
+	}
+	*cursor += n + 1;
+	return c;
+}
+
+bool glob_is_text(const char *pattern)
+{
+	while (*pattern) {
+		uint32_t c = take_character(&pattern);
+
+		if (c >= RAW_BYTE || (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef))
+			return false;
+	}
+	return true;
 }
 
 /* What stands in brackets: the first character behind "[" or "[!", and the ']' that closes. NULL if

@@ -12,6 +12,9 @@
 /* Whether it has a '*', '?' or '[' in it; else it matches itself alone. */
 bool glob_is(const char *pattern);
 
+/* Whether all of it is UTF-8, without the characters that are none: what D-Bus and XML take. */
+bool glob_is_text(const char *pattern);
+
 /* NULL if it is a pattern, else what is wrong with it, and the remedy. */
 const char *glob_problem(const char *pattern);
 

@@ -49,6 +49,42 @@ static void print_vcpu(struct json_object *vcpu, FILE *to)
 	fprintf(to, "  %s\n", json_text(vcpu, "reason", ""));
 }
 
+/* Where a key of its entitlement is from, if a section says it. */
+static void print_section(struct json_object *entitlement, const char *key, FILE *to)
+{
+	const char *pattern = json_text(json_member(entitlement, "sections"), key, NULL);
+
+	if (pattern)
+		fprintf(to, " by [domain %s]", pattern);
+}
+
+static void print_switch(struct json_object *entitlement, const char *key, FILE *to)
+{
+	if (json_flag(entitlement, key))
+		return;
+	fprintf(to, ", no %s", key);
+	print_section(entitlement, key, to);
+}
+
+static void print_entitlement(struct json_object *domain, FILE *to)
+{
+	struct json_object *entitlement = json_member(domain, "entitlement");
+
+	if (!entitlement)
+		return; /* an older hostd */
+	fprintf(to, "  goal %s", json_text(entitlement, "goal", "?"));
+	print_section(entitlement, "goal", to);
+	fprintf(to, ", floors of at most %lld%%",
+		(long long)(json_number(entitlement, "floor_max") * 100 + CAPACITY_SCALE / 2) /
+			CAPACITY_SCALE);
+	print_section(entitlement, "floor_max", to);
+	fprintf(to, ", weight %lld", (long long)json_number(entitlement, "weight"));
+	print_section(entitlement, "weight", to);
+	print_switch(entitlement, "placement", to);
+	print_switch(entitlement, "feedback", to);
+	fputc('\n', to);
+}
+
 static void print_domain(struct json_object *domain, FILE *to)
 {
 	struct json_object *vcpus = json_member(domain, "vcpus");
@@ -61,6 +97,7 @@ static void print_domain(struct json_object *domain, FILE *to)
 			json_text(domain, "cpufreq", "?"),
 			(long long)json_number(domain, "reports"),
 			json_flag(domain, "invariant") ? ", frequency-invariant" : "");
+	print_entitlement(domain, to);
 	if (json_member(domain, "limit") && json_number(domain, "limit") < 100)
 		fprintf(to,
 			"  limit: floors of at most %lld%% of the largest CPU, until a reboot\n",

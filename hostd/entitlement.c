@@ -111,5 +111,7 @@ const char *entitlement_pattern_problem(const char *pattern)
 		return "the name is missing: write [domain NAME]";
 	if ((first == '"' || first == '\'') && pattern[1] && first == last)
 		return "a name stands without quotes: take them away, or write the domain's UUID";
+	if (!glob_is_text(pattern))
+		return "libvirt's names are UTF-8, and this is not: save the file as UTF-8";
 	return glob_problem(pattern);
 }

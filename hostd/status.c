@@ -159,6 +159,25 @@ static void add_host_concerns(struct json_object *to, const struct host *host)
 	json_object_object_add(to, "concerns", list);
 }
 
+/* What the configuration says of it; and of what a section said, its pattern. */
+static void add_entitlement(struct json_object *to, const struct domain *domain)
+{
+	const struct entitlement *entitlement = &domain->entitlement;
+	struct json_object *object = json_object_new_object();
+	struct json_object *sections = json_object_new_object();
+
+	json_add_text(object, "goal", goal_names[entitlement->goal]);
+	json_add_number(object, "weight", entitlement->weight);
+	json_add_number(object, "floor_max", entitlement->floor_max1024);
+	json_add_flag(object, "placement", entitlement->placement);
+	json_add_flag(object, "feedback", entitlement->feedback);
+	for (unsigned i = 0; i < DOMAIN_N_KEYS; i++)
+		if (entitlement->from[i])
+			json_add_text(sections, host_domain_keys[i].key, entitlement->from[i]);
+	json_object_object_add(object, "sections", sections);
+	json_object_object_add(to, "entitlement", object);
+}
+
 static struct json_object *domain_json(const struct domain *domain)
 {
 	struct json_object *object = json_object_new_object();
@@ -175,6 +194,7 @@ static struct json_object *domain_json(const struct domain *domain)
 	json_add_flag(object, "connected", domain->hello);
 	json_add_number(object, "limit", domain->limit.percent);
 	json_add_flag(object, "released", domain->limit.released);
+	add_entitlement(object, domain);
 	json_add_number(object, "reports", domain->reports);
 	json_add_text(object, "threads", thread_source_text(domain->thread_source));
 	if (domain->hello) {

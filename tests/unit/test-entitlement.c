@@ -178,6 +178,7 @@ static void test_patterns(_unused_ void **state)
 		{"''", "without quotes"},
 		{"web[0-9", "isn't closed"},
 		{"web[9-0]", "ends before it begins"},
+		{"b\xfcro", "save the file as UTF-8"}, /* Latin-1 */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

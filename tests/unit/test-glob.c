@@ -74,6 +74,41 @@ static void test_is(_unused_ void **state)
 		EXPECT(glob_is(globs[i]), "%s", globs[i]);
 }
 
+static void test_text(_unused_ void **state)
+{
+	static const char *const good[] = {"",
+					   "web-*",
+					   "\xc2\x80",
+					   "\xdf\xbf",
+					   "\xe0\xa0\x80",
+					   "\xed\x9f\xbf",
+					   "\xee\x80\x80",
+					   "\xef\xbf\xbd",
+					   "\xf0\x90\x80\x80",
+					   "\xf4\x8f\xbf\xbd"};
+	static const char *const bad[] = {"\x80",
+					  "\xff",
+					  "b\xfcro",
+					  "\xc3",
+					  "\xc3(",
+					  "\xc1\xbf",
+					  "\xe0\x9f\xbf",
+					  "\xed\xa0\x80",
+					  "\xe2\x82",
+					  "\xef\xbf\xbe",
+					  "\xef\xb7\x90",
+					  "\xf0\x8f\xbf\xbf",
+					  "\xf0\x9f\x90",
+					  "\xf4\x90\x80\x80",
+					  "\xf4\x8f\xbf\xbf",
+					  "\xf5\x80\x80\x80"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		EXPECT(glob_is_text(good[i]), "row %zu", i);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		EXPECT(!glob_is_text(bad[i]), "row %zu", i);
+}
+
 static void test_problem(_unused_ void **state)
 {
 	static const struct {
@@ -151,8 +186,11 @@ static void test_many_stars(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_match),	   cmocka_unit_test(test_is),
-		cmocka_unit_test(test_problem),	   cmocka_unit_test(test_against_fnmatch),
+		cmocka_unit_test(test_match),
+		cmocka_unit_test(test_is),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_problem),
+		cmocka_unit_test(test_against_fnmatch),
 		cmocka_unit_test(test_many_stars),
 	};
 

@@ -28,6 +28,9 @@ static void test_entitlement(void **state)
 	reload(f, HOST "[domain g*]\nfloor_max = 50%\n");
 	assert_string_equal(entitlement->from[DOMAIN_FLOOR_MAX], "g*");
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "50.00");
+	assert_true(status_has(f, "\"entitlement\":{\"goal\":\"balanced\",\"weight\":100,"
+				  "\"floor_max\":512,\"placement\":true,\"feedback\":true,"
+				  "\"sections\":{\"floor_max\":\"g*\"}}"));
 	/* Of this and the limit the lesser. */
 	assert_int_equal(lay(f, 25, false), 0);
 	wait_for_file(f, VCPU "1/cpu.uclamp.min", "25.00");

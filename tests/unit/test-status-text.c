@@ -12,6 +12,8 @@ static const char document[] =
 	"\"refused\":{\"cid\":3,\"port\":4},\"settings_changed\":2,\"domains\":[{"
 	"\"name\":\"web\",\"id\":7,\"cid\":42,\"connected\":true,\"agent\":\"guestd 1\","
 	"\"signal\":\"proc\",\"cpufreq\":\"ours\",\"reports\":9,"
+	"\"entitlement\":{\"goal\":\"speed\",\"weight\":70,\"floor_max\":512,\"placement\":true,"
+	"\"feedback\":false,\"sections\":{\"goal\":\"web*\",\"feedback\":\"web\"}},"
 	"\"concerns\":[{\"name\":\"sched_ext\",\"detail\":\"scx\",\"text\":\"a "
 	"scheduler\"}],\"vcpus\":["
 	"{\"index\":0,\"thread\":1001,\"util\":700,\"floor\":875,\"floor_effective\":870,"
@@ -39,6 +41,9 @@ static void test_text(_unused_ void **state)
 					     "no such socket",
 					     "refused: 3 by CID, 4 by port",
 					     "web (id 7, CID 42)",
+					     "  goal speed by [domain web*], floors of at",
+					     "at most 50%, weight 70, no feedback by",
+					     "no feedback by [domain web]\n",
 					     "1001",
 					     "  700   875       870 2-3",
 					     " 2400",
