@@ -293,6 +293,9 @@ static void test_unknown_names(_unused_ void **state)
 		{"[one]\ncount = 7\n[one two]\ncount = 8\n",
 		 "3 W [one two] is no section of ours, and what is in it is ignored: there are "
 		 "[host], [guest] and [domain NAME]\n"},
+		{"[one]\ncount = 7\n[one ]x]\ncount = 8\n", /* to iniparser it would be [one] */
+		 "3 W [one ]x] is no section of ours, and what is in it is ignored: there are "
+		 "[host], [guest] and [domain NAME]\n"},
 		{"[one]\ncount = 7\n[host x]\ncount = 8\n",
 		 "3 W [host x] is no section of ours, and what is in it is ignored: did you mean "
 		 "[host]?\n"},

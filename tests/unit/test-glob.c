@@ -51,7 +51,8 @@ static void test_match(_unused_ void **state)
 		{"[\xc3\xa0-\xc3\xbf]x", "\xc3\xa9x", true},
 		{"[\xc3\xa0-\xc3\xbf]x", "\xc3\x9fx", false},
 		{"?", "\xf0\x9f\x90\xa7", true},
-		{"?", "\xff", true}, /* none of UTF-8: a byte */
+		{"*\xa9", "\xc3\xa9", false}, /* half a character is none */
+		{"?", "\xff", true},	      /* none of UTF-8: a byte */
 		{"??", "\xc3(", true},
 		{"?", "\xc3", true},
 		{"\xff", "\xff", true},
