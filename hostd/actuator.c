@@ -16,7 +16,7 @@
 #include "hostd/policy.h"
 #include "hostd/uclamp.h"
 
-enum { KIND_UCLAMP, KIND_FILE, KIND_AFFINITY, KIND_CPUFREQ, KIND_N };
+enum { KIND_UCLAMP, KIND_UCLAMP_MAX, KIND_FILE, KIND_AFFINITY, KIND_CPUFREQ, KIND_N };
 
 /* One means of setting a floor: the name of the thread's setting, and its value. */
 struct floor_means {
@@ -82,7 +82,7 @@ static int cgroup_cpuset_name(const struct vcpu_thread *thread, char *buffer, si
 }
 
 static const struct floor_means floor_by_thread = {
-	"thread", KIND_UCLAMP, uclamp_setting_name, decimal_text, decimal_parse, false};
+	"thread", KIND_UCLAMP, uclamp_min_name, decimal_text, decimal_parse, false};
 static const struct floor_means floor_by_cgroup = {
 	"cgroup", KIND_FILE, cgroup_uclamp_name, uclamp_percent_text, uclamp_percent_parse, true};
 static const struct cpus_means cpus_by_affinity = {"affinity", cpuset_setting_name};
@@ -157,7 +157,8 @@ static void make_ops(struct actuator *actuator, int root_fd)
 	actuator->cgroup = (struct cgroup_door){root_fd};
 	actuator->cpuset = (struct cpuset_door){root_fd, &cpuset_calls_kernel};
 	actuator->cpufreq = (struct minfreq_door){root_fd};
-	uclamp_setting_ops(&actuator->uclamp, &actuator->ops[KIND_UCLAMP]);
+	uclamp_setting_ops(&actuator->uclamp, &actuator->ops[KIND_UCLAMP],
+			   &actuator->ops[KIND_UCLAMP_MAX]);
 	cgroup_setting_ops(&actuator->cgroup, &actuator->ops[KIND_FILE]);
 	cpuset_setting_ops(&actuator->cpuset, &actuator->ops[KIND_AFFINITY]);
 	minfreq_setting_ops(&actuator->cpufreq, &actuator->ops[KIND_CPUFREQ]);
