@@ -58,7 +58,7 @@ static void forget_thread(struct domain *domain, struct vcpu *vcpu)
 	vcpu->retry_usec = 0;
 	vcpu->error = 0;
 	vcpu->error_logged = false;
-	vcpu->floor_is_theirs = vcpu->cpus_are_theirs = false;
+	vcpu->floor_is_theirs = vcpu->ceiling_is_theirs = vcpu->cpus_are_theirs = false;
 }
 
 static bool same_thread(const struct vcpu_thread *a, const struct vcpu_thread *b)
@@ -111,12 +111,12 @@ static int do_op(struct domain *domain, struct vcpu *vcpu, enum plan_op op,
 	struct actuator *actuator = domain->env->actuator;
 
 	switch (op) {
-	case PLAN_SET_FLOOR:
-		return actuator_set_floor(actuator, &vcpu->actuated, &vcpu->thread,
-					  want->floor1024,
-					  vcpu->have.placed ? &vcpu->have.cpus : &vcpu->allowed);
-	case PLAN_CLEAR_FLOOR:
-		return actuator_clear_floor(actuator, &vcpu->actuated);
+	case PLAN_SET_CLAMPS:
+	case PLAN_CLEAR_CLAMPS:
+		return actuator_set_clamps(actuator, &vcpu->actuated, &vcpu->thread,
+					   plan_clamps(want).floor1024,
+					   plan_clamps(want).ceiling1024,
+					   vcpu->have.placed ? &vcpu->have.cpus : &vcpu->allowed);
 	case PLAN_SET_CPUS:
 		return actuator_set_cpus(actuator, &vcpu->actuated, &vcpu->thread, &want->cpus);
 	default:
@@ -124,9 +124,9 @@ static int do_op(struct domain *domain, struct vcpu *vcpu, enum plan_op op,
 	}
 }
 
-static bool is_floors(enum plan_op op)
+static bool is_clamps(enum plan_op op)
 {
-	return op == PLAN_SET_FLOOR || op == PLAN_CLEAR_FLOOR;
+	return op == PLAN_SET_CLAMPS || op == PLAN_CLEAR_CLAMPS;
 }
 
 /* What to do about a write that failed: forget the thread, wait, or give up for long. */
@@ -147,22 +147,22 @@ static void take_failure(struct domain *domain, unsigned i, enum plan_op op, int
 		vcpu->retry_usec = now_usec + RETRY_LONG_USEC;
 		break;
 	}
-	if (vcpu->error != error || vcpu->error_is_floors != is_floors(op))
+	if (vcpu->error != error || vcpu->error_is_clamps != is_clamps(op))
 		vcpu->error_logged |= log_event_limited(
 			&domain->write_log, now_usec, LOG_WARNING, EVENT_WRITE_FAILED,
 			LOG_DOMAIN(domain, .vcpu = &i, .reason = strerror(-error)),
 			"%s: vCPU %u (thread %d) can't be set: %s", domain->info.name, i,
 			(int)vcpu->thread.tid, strerror(-error));
 	vcpu->error = error;
-	vcpu->error_is_floors = is_floors(op);
+	vcpu->error_is_clamps = is_clamps(op);
 }
 
-/* That the CPUs could be set says nothing of the floor. */
+/* That the CPUs could be set says nothing of floor and ceiling. */
 static void take_success(struct domain *domain, unsigned i, enum plan_op op)
 {
 	struct vcpu *vcpu = &domain->vcpus[i];
 
-	if (vcpu->error && vcpu->error_is_floors != is_floors(op))
+	if (vcpu->error && vcpu->error_is_clamps != is_clamps(op))
 		return;
 	vcpu->retry_usec = 0;
 	vcpu->error = 0;
@@ -176,16 +176,17 @@ static void take_success(struct domain *domain, unsigned i, enum plan_op op)
 static uint64_t run_plan(struct domain *domain, unsigned i, const struct plan_want *want,
 			 uint64_t now_usec)
 {
-	static const enum plan_op order[] = {PLAN_SET_CPUS, PLAN_SET_FLOOR, PLAN_CLEAR_FLOOR,
+	static const enum plan_op order[] = {PLAN_SET_CPUS, PLAN_SET_CLAMPS, PLAN_CLEAR_CLAMPS,
 					     PLAN_CLEAR_CPUS};
+	const struct plan_pace pace = {domain->env->config->write_interval_usec,
+				       domain->env->config->lower_interval_usec};
 	struct vcpu *vcpu = &domain->vcpus[i];
 	uint64_t next_usec;
 	unsigned ops;
 
 	if (now_usec < vcpu->retry_usec)
 		return vcpu->retry_usec;
-	ops = plan_vcpu(&vcpu->have, want, domain->env->config->write_interval_usec, now_usec,
-			&next_usec);
+	ops = plan_vcpu(&vcpu->have, want, &pace, now_usec, &next_usec);
 	for (unsigned k = 0; k < ARRAY_SIZE(order); k++) {
 		int r;
 
@@ -219,6 +220,9 @@ static uint64_t run_vcpu(struct domain *domain, unsigned i, uint64_t now_usec)
 				      now_usec, &next_floor);
 	if (vcpu->floor_is_theirs || !actuator_has_floors(env->actuator))
 		want.floor1024 = vcpu->have.floor1024;
+	/* No policy asks for a ceiling yet. */
+	if (vcpu->ceiling_is_theirs || !actuator_has_ceilings(env->actuator))
+		want.ceiling1024 = CAPACITY_SCALE;
 	if (vcpu->cpus_are_theirs)
 		want.placed = vcpu->have.placed, want.cpus = vcpu->have.cpus;
 	else if (knows && actuator_has_cpus(env->actuator))

@@ -47,11 +47,12 @@ struct vcpu {
 	struct feedback_vcpu told; /* the last FEEDBACK, by the guest's CPU number */
 	bool cpus_are_theirs;      /* pinned by the operator while we ran: hands off */
 	bool floor_is_theirs;      /* likewise changed by somebody else */
+	bool ceiling_is_theirs;
 	unsigned pin_generation;
 	bool offline;              /* libvirt's word; a thread that is there knows better */
 	uint64_t retry_usec;       /* no writes before; 0: free to write */
 	int error;                 /* -errno of the last write that failed, 0 if none did */
-	bool error_is_floors;      /* of the floor, not of the CPUs */
+	bool error_is_clamps;      /* of floor or ceiling, not of the CPUs */
 	bool error_logged;         /* so its end is, too */
 };
 
@@ -114,7 +115,7 @@ const char *domain_concern_detail(const struct domain *domain, unsigned concern)
 /* Those of its concerns that are in mask are now these; logs, within a limit, which came and went. */
 void domain_set_concerns(struct domain *domain, uint64_t mask, uint64_t concerns);
 
-/* Takes all floors away, also from whoever made one theirs: other means come. domain_run() sets
+/* Takes all floors and ceilings away, also from whoever made one theirs: other means come. domain_run() sets
  * those that are wanted anew. */
 void domain_drop_floors(struct domain *domain);
 void domain_run(struct domain *domain);

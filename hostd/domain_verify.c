@@ -19,10 +19,10 @@ void domain_drop_floors(struct domain *domain)
 	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
 		struct vcpu *vcpu = &domain->vcpus[i];
 
-		(void)actuator_clear_floor(domain->env->actuator, &vcpu->actuated);
-		vcpu->have.floor1024 = 0;
-		vcpu->have.floor_written_usec = 0;
-		vcpu->floor_is_theirs = false;
+		(void)actuator_clear_clamps(domain->env->actuator, &vcpu->actuated);
+		vcpu->have.floor1024 = vcpu->have.ceiling1024 = 0;
+		vcpu->have.written_usec = 0;
+		vcpu->floor_is_theirs = vcpu->ceiling_is_theirs = false;
 		vcpu->retry_usec = 0;
 		vcpu->error = 0;
 	}

@@ -60,7 +60,7 @@ static void add_thread(struct json_object *to, const struct domain *domain, unsi
 {
 	const struct vcpu *vcpu = &domain->vcpus[i];
 	int root_fd = domain->env->root_fd;
-	uint16_t effective1024;
+	struct clamps effective;
 	struct thread_stat stat;
 	struct feedback_vcpu delivered;
 	struct cpumask cpus;
@@ -74,9 +74,9 @@ static void add_thread(struct json_object *to, const struct domain *domain, unsi
 		json_add_text(to, "cpus", text);
 	if (thread_stat(root_fd, vcpu->thread.tid, &stat) >= 0) {
 		json_add_number(to, "host_cpu", stat.cpu);
-		if (actuator_floor_effective(domain->env->actuator, &vcpu->thread, stat.cpu,
-					     &effective1024) >= 0)
-			json_add_number(to, "floor_effective", effective1024);
+		if (actuator_effective(domain->env->actuator, &vcpu->thread, stat.cpu,
+				       &effective) >= 0)
+			json_add_number(to, "floor_effective", effective.floor1024);
 	}
 	domain_delivered(domain, i, &delivered);
 	json_add_number(to, "capacity", delivered.capacity);

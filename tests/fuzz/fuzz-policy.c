@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* hostd's decisions together, driven by bytes: domains come, go and take over each other's CIDs,
  * guests connect and say what they like, time passes. Whatever they do: a report counts for the
- * domain alone whose CID sent it, no two of a guest's CPUs are one vCPU, no floor is above its limit
- * or outlives its lease, no set of CPUs leaves the domain's mask or is empty, no CPU's minimum
- * frequency is above its limits or not above what was there before, writes keep their distance, and
- * every deadline lies ahead. */
+ * domain alone whose CID sent it, no two of a guest's CPUs are one vCPU, no floor is above its
+ * limit or outlives its lease, no ceiling is below its floor, no set of CPUs leaves the domain's
+ * mask or is empty, no CPU's minimum frequency is above its limits or not above what was there
+ * before, writes keep their distance, and every deadline lies ahead. */
 #include "hostd/demand.h"
 #include "hostd/freqplan.h"
 #include "hostd/inventory.h"
@@ -18,6 +18,7 @@
 #define VCPUS_MAX  5U
 #define LEASE_MAX  USEC_PER_SEC
 #define INTERVAL   4000U
+#define LOWER	   20000U
 #define HALVES_MAX 11U /* from 1024 to 0 */
 
 struct vcpu {
@@ -290,19 +291,28 @@ static void check_placement(struct vcpu *vcpu, uint16_t demand, const struct cpu
 
 static void check_plan(struct vcpu *vcpu, const struct plan_want *want)
 {
+	static const struct plan_pace pace = {INTERVAL, LOWER};
+	struct clamps had = clamps_tidy(
+			      (struct clamps){vcpu->have.floor1024, vcpu->have.ceiling1024}),
+		      clamps = plan_clamps(want);
 	uint64_t next;
-	unsigned ops = plan_vcpu(&vcpu->have, want, INTERVAL, now_usec, &next);
+	unsigned ops = plan_vcpu(&vcpu->have, want, &pace, now_usec, &next);
 
 	REQUIRE(next > now_usec);
-	if (ops & (PLAN_SET_FLOOR | PLAN_CLEAR_FLOOR)) {
-		REQUIRE(vcpu->written_usec == 0 || now_usec - vcpu->written_usec >= INTERVAL);
+	REQUIRE(clamps.ceiling1024 >= clamps.floor1024);
+	if (ops & (PLAN_SET_CLAMPS | PLAN_CLEAR_CLAMPS)) {
+		bool rises =
+			clamps.floor1024 > had.floor1024 || clamps.ceiling1024 > had.ceiling1024;
+
+		REQUIRE(vcpu->written_usec == 0 ||
+			now_usec - vcpu->written_usec >= (rises ? INTERVAL : LOWER));
 		vcpu->written_usec = now_usec;
 	}
 	for (unsigned op = 1; op <= PLAN_CLEAR_CPUS; op <<= 1)
 		if (ops & op)
 			plan_done(&vcpu->have, want, (enum plan_op)op, now_usec);
-	REQUIRE(vcpu->have.floor1024 == want->floor1024 || next != USEC_INFINITY);
-	REQUIRE(plan_vcpu(&vcpu->have, want, INTERVAL, now_usec, &next) == PLAN_NOTHING);
+	REQUIRE(next != USEC_INFINITY || vcpu->have.floor1024 == clamps.floor1024);
+	REQUIRE(plan_vcpu(&vcpu->have, want, &pace, now_usec, &next) == PLAN_NOTHING);
 }
 
 static void look_at_vcpu(struct guest *guest, unsigned v, const struct cpumask *allowed)
@@ -323,6 +333,7 @@ static void look_at_vcpu(struct guest *guest, unsigned v, const struct cpumask *
 	if (!vcpu->asks && now_usec - vcpu->quiet_usec >
 				   policy.hold_usec + HALVES_MAX * MAX(policy.half_life_usec, 1U))
 		REQUIRE(want.floor1024 == 0);
+	want.ceiling1024 = v % 2 ? 0 : (uint16_t)(demand + 128); /* any: below the floor, too */
 	check_placement(vcpu, demand, allowed, &want);
 	check_plan(vcpu, &want);
 }

@@ -55,6 +55,8 @@ static inline void write_cgroup(const char *root, const char *cgroup, unsigned t
 
 	snprintf(path, sizeof(path), "%s/cpu.uclamp.min", cgroup);
 	test_write(root, path, "0.00\n");
+	snprintf(path, sizeof(path), "%s/cpu.uclamp.max", cgroup);
+	test_write(root, path, "max\n");
 	snprintf(path, sizeof(path), "%s/cpuset.cpus", cgroup);
 	test_write(root, path, "0-3\n");
 	snprintf(path, sizeof(path), "%s/cpuset.cpus.effective", cgroup);
@@ -173,6 +175,7 @@ static inline int setup(void **state)
 	f->config.floor_hold_usec = 0;
 	f->config.floor_half_life_usec = 1000;
 	f->config.write_interval_usec = 0;
+	f->config.lower_interval_usec = 0;
 	*state = f;
 	return 0;
 }
