@@ -40,11 +40,11 @@ static void print_khz(struct json_object *vcpu, FILE *to)
 
 static void print_vcpu(struct json_object *vcpu, FILE *to)
 {
-	fprintf(to, "    %4lld %7s %5lld %5lld %9s %-11s %4s",
+	fprintf(to, "    %4lld %7s %5lld %5lld %7s %9s %-11s %4s",
 		(long long)json_number(vcpu, "index"), json_text(vcpu, "thread", "-"),
 		(long long)json_number(vcpu, "util"), (long long)json_number(vcpu, "floor"),
-		json_text(vcpu, "floor_effective", "-"), json_text(vcpu, "cpus", "-"),
-		json_text(vcpu, "host_cpu", "-"));
+		json_text(vcpu, "ceiling", "-"), json_text(vcpu, "floor_effective", "-"),
+		json_text(vcpu, "cpus", "-"), json_text(vcpu, "host_cpu", "-"));
 	print_khz(vcpu, to);
 	fprintf(to, "  %s\n", json_text(vcpu, "reason", ""));
 }
@@ -68,8 +68,8 @@ static void print_domain(struct json_object *domain, FILE *to)
 	if (json_member(domain, "reason"))
 		fprintf(to, "  not acting: %s\n", json_text(domain, "reason", ""));
 	json_print_concerns(domain, to);
-	fprintf(to, "    %4s %7s %5s %5s %9s %-11s %4s %5s\n", "vCPU", "thread", "util", "floor",
-		"effective", "CPUs", "on", "MHz");
+	fprintf(to, "    %4s %7s %5s %5s %7s %9s %-11s %4s %5s\n", "vCPU", "thread", "util",
+		"floor", "ceiling", "effective", "CPUs", "on", "MHz");
 	for (size_t i = 0; vcpus && i < json_object_array_length(vcpus); i++)
 		print_vcpu(json_object_array_get_idx(vcpus, i), to);
 }

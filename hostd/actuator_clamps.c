@@ -177,11 +177,13 @@ static int yield(struct actuator *actuator, const struct step *step)
 
 static int take_step(struct actuator *actuator, const struct step *step)
 {
+	int r = 0;
+
 	if (step->what == STEP_BACK)
-		return actuator_put_back(actuator, step->entry);
-	if (step->what == STEP_SET)
-		return ledger_set(actuator->ledger, *step->entry, step->value);
-	return 0;
+		r = actuator_put_back(actuator, step->entry);
+	else if (step->what == STEP_SET)
+		r = ledger_set(actuator->ledger, *step->entry, step->value);
+	return MIN(r, 0);
 }
 
 /* Whether the ceiling is to be above what it is by our hand. */

@@ -194,16 +194,39 @@ static int get_concerns(_unused_ sd_bus *connection, const char *path,
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static uint32_t floor_of(const struct vcpu *vcpu)
+{
+	return vcpu->have.floor1024;
+}
+
+static uint32_t ceiling_of(const struct vcpu *vcpu)
+{
+	return plan_stands(&vcpu->have).ceiling1024;
+}
+
+/* A number of each vCPU. */
+static int append_vcpus(const struct domain *domain, sd_bus_message *reply,
+			uint32_t (*number)(const struct vcpu *vcpu))
+{
+	int r = domain ? sd_bus_message_open_container(reply, 'a', "u") : -ENOENT;
+
+	for (unsigned i = 0; r >= 0 && i < domain->info.n_vcpus; i++)
+		r = sd_bus_message_append(reply, "u", number(&domain->vcpus[i]));
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int get_floors(_unused_ sd_bus *connection, const char *path, _unused_ const char *interface,
 		      _unused_ const char *property, sd_bus_message *reply, void *userdata,
 		      _unused_ sd_bus_error *error)
 {
-	const struct domain *domain = find(userdata, path);
-	int r = domain ? sd_bus_message_open_container(reply, 'a', "u") : -ENOENT;
+	return append_vcpus(find(userdata, path), reply, floor_of);
+}
 
-	for (unsigned i = 0; r >= 0 && i < domain->info.n_vcpus; i++)
-		r = sd_bus_message_append(reply, "u", (uint32_t)domain->vcpus[i].have.floor1024);
-	return r < 0 ? r : sd_bus_message_close_container(reply);
+static int get_ceilings(_unused_ sd_bus *connection, const char *path,
+			_unused_ const char *interface, _unused_ const char *property,
+			sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
+{
+	return append_vcpus(find(userdata, path), reply, ceiling_of);
 }
 
 /* What changes with a guest's reports has no signal. */
@@ -230,6 +253,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_PROPERTY("Limit", "u", get_limit, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Released", "b", get_released, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Floors", "au", get_floors, 0, 0),
+	SD_BUS_PROPERTY("Ceilings", "au", get_ceilings, 0, 0),
 	SD_BUS_PROPERTY("Reports", "t", get_reports, 0, 0),
 	SD_BUS_VTABLE_END,
 };

@@ -28,17 +28,34 @@ void domain_drop_floors(struct domain *domain)
 	}
 }
 
+/* What is somebody else's doesn't stand there by our hand any more. */
+static void verify_clamps(struct domain *domain, unsigned i)
+{
+	struct vcpu *vcpu = &domain->vcpus[i];
+
+	if (actuator_lost_floor(domain->env->actuator, &vcpu->actuated)) {
+		vcpu->floor_is_theirs = true;
+		vcpu->have.floor1024 = 0;
+		log_event(LOG_NOTICE, EVENT_FLOOR_TAKEN, LOG_DOMAIN(domain, .vcpu = &i),
+			  "%s: somebody else has set the floor of vCPU %u: left alone",
+			  domain->info.name, i);
+	}
+	if (!vcpu->ceiling_is_theirs &&
+	    actuator_lost_ceiling(domain->env->actuator, &vcpu->actuated)) {
+		vcpu->ceiling_is_theirs = true;
+		vcpu->have.ceiling1024 = 0;
+		log_event(LOG_NOTICE, EVENT_CEILING_TAKEN, LOG_DOMAIN(domain, .vcpu = &i),
+			  "%s: somebody else has set the ceiling of vCPU %u: left alone",
+			  domain->info.name, i);
+	}
+}
+
 void domain_verify(struct domain *domain)
 {
 	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
 		struct vcpu *vcpu = &domain->vcpus[i];
 
-		if (actuator_lost_floor(domain->env->actuator, &vcpu->actuated)) {
-			vcpu->floor_is_theirs = true;
-			log_event(LOG_NOTICE, EVENT_FLOOR_TAKEN, LOG_DOMAIN(domain, .vcpu = &i),
-				  "%s: somebody else has set the floor of vCPU %u: left alone",
-				  domain->info.name, i);
-		}
+		verify_clamps(domain, i);
 		if (actuator_lost_cpus(domain->env->actuator, &vcpu->actuated)) {
 			vcpu->cpus_are_theirs = true;
 			log_event(LOG_NOTICE, EVENT_CPUS_TAKEN,

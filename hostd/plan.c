@@ -18,6 +18,11 @@ struct clamps plan_clamps(const struct plan_want *want)
 	return clamps_tidy((struct clamps){want->floor1024, want->ceiling1024});
 }
 
+struct clamps plan_stands(const struct plan_have *have)
+{
+	return clamps_tidy((struct clamps){have->floor1024, have->ceiling1024});
+}
+
 /* A rise waits for the shorter interval alone: lateness is what we are here to mend. */
 static uint64_t interval(struct clamps from, struct clamps to, const struct plan_pace *pace)
 {
@@ -29,8 +34,7 @@ static uint64_t interval(struct clamps from, struct clamps to, const struct plan
 unsigned plan_vcpu(const struct plan_have *have, const struct plan_want *want,
 		   const struct plan_pace *pace, uint64_t now_usec, uint64_t *ret_next_usec)
 {
-	struct clamps from = clamps_tidy((struct clamps){have->floor1024, have->ceiling1024}),
-		      to = plan_clamps(want);
+	struct clamps from = plan_stands(have), to = plan_clamps(want);
 	unsigned ops = plan_cpus(have, want);
 	uint64_t turn_usec;
 

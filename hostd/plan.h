@@ -44,6 +44,9 @@ struct plan_pace {
 /* The floor and the ceiling that are wanted: what PLAN_SET_CLAMPS is to write. */
 struct clamps plan_clamps(const struct plan_want *want);
 
+/* And those that stand there by our hand. */
+struct clamps plan_stands(const struct plan_have *have);
+
 /* The writes that lead from have to want: enum plan_op, or-ed. Floor and ceiling are one write. It
  * waits for its turn by *pace, and *ret_next_usec says when that is (USEC_INFINITY if nothing
  * waits). */

@@ -48,12 +48,26 @@ static const char *vcpu_reason(const struct domain *domain, unsigned i)
 		return strerror(-vcpu->error);
 	if (vcpu->floor_is_theirs)
 		return "its floor was set by somebody else";
+	if (vcpu->ceiling_is_theirs)
+		return "its ceiling was set by somebody else";
 	if (vcpu->cpus_are_theirs)
 		return "its CPUs were pinned by somebody else";
 	if (vcpu->have.floor1024 > 0 &&
 	    thread_stat(domain->env->root_fd, vcpu->thread.tid, &stat) >= 0)
 		return actuator_floor_problem(domain->env->actuator, stat.cpu);
 	return NULL;
+}
+
+static void add_ceiling(struct json_object *to, const char *key, struct clamps clamps)
+{
+	if (clamps.ceiling1024 < CAPACITY_SCALE)
+		json_add_number(to, key, clamps.ceiling1024);
+}
+
+static void add_effective(struct json_object *to, struct clamps effective)
+{
+	json_add_number(to, "floor_effective", effective.floor1024);
+	add_ceiling(to, "ceiling_effective", effective);
 }
 
 static void add_thread(struct json_object *to, const struct domain *domain, unsigned i)
@@ -76,7 +90,7 @@ static void add_thread(struct json_object *to, const struct domain *domain, unsi
 		json_add_number(to, "host_cpu", stat.cpu);
 		if (actuator_effective(domain->env->actuator, &vcpu->thread, stat.cpu,
 				       &effective) >= 0)
-			json_add_number(to, "floor_effective", effective.floor1024);
+			add_effective(to, effective);
 	}
 	domain_delivered(domain, i, &delivered);
 	json_add_number(to, "capacity", delivered.capacity);
@@ -105,6 +119,7 @@ static struct json_object *vcpu_json(const struct domain *domain, unsigned i)
 	json_add_number(object, "run_delay_usec", demand->run_delay_usec);
 	json_add_number(object, "steal_usec", demand->steal_usec);
 	json_add_number(object, "floor", vcpu->have.floor1024);
+	add_ceiling(object, "ceiling", plan_stands(&vcpu->have));
 	if (vcpu->have.placed && cpumask_format(&vcpu->have.cpus, text, sizeof(text)) >= 0)
 		json_add_text(object, "placed", text);
 	add_thread(object, domain, i);

@@ -4,6 +4,8 @@
 #include "tests/unit/test_bus_man.h"
 #include "tests/unit/test_host_bus.h"
 
+#include "hostd/host_private.h"
+
 #define CPUFREQ "sys/devices/system/cpu/cpufreq"
 
 /* -- what is read
@@ -29,6 +31,12 @@ static void test_properties(void **state)
 	expect_property(f, DOMAIN_PATH, "Connected", "0");
 	expect_property(f, DOMAIN_PATH, "Agent", "");
 	expect_property(f, DOMAIN_PATH, "Reason", "no vmfreq-guestd is connected");
+	expect_property(f, DOMAIN_PATH, "Floors", "0 0 ");
+	expect_property(f, DOMAIN_PATH, "Ceilings", "1024 1024 ");
+	f->host->domains[0]->vcpus[1].have =
+		(struct plan_have){.floor1024 = 300, .ceiling1024 = 400};
+	expect_property(f, DOMAIN_PATH, "Floors", "0 300 ");
+	expect_property(f, DOMAIN_PATH, "Ceilings", "1024 400 ");
 	expect_property(f, DOMAIN_PATH, "Limit", "100");
 	expect_property(f, DOMAIN_PATH, "Released", "0");
 }
@@ -259,6 +267,7 @@ static void test_reports_are_silent(void **state)
 	wait_heard(f, "InterfacesAdded:");
 	assert_null(strstr(f->heard, ":Reports"));
 	assert_null(strstr(f->heard, ":Floors"));
+	assert_null(strstr(f->heard, ":Ceilings"));
 	assert_null(strstr(f->heard, ":Reason"));
 }
 

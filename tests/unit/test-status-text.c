@@ -14,7 +14,8 @@ static const char document[] =
 	"\"signal\":\"proc\",\"cpufreq\":\"ours\",\"reports\":9,"
 	"\"concerns\":[{\"name\":\"sched_ext\",\"detail\":\"scx\",\"text\":\"a "
 	"scheduler\"}],\"vcpus\":["
-	"{\"index\":0,\"thread\":1001,\"util\":700,\"floor\":875,\"floor_effective\":870,"
+	"{\"index\":0,\"thread\":1001,\"util\":700,\"floor\":875,\"ceiling\":900,\"floor_"
+	"effective\":870,"
 	"\"cpus\":\"2-3\",\"host_cpu\":2,\"khz\":2400000},"
 	"{\"index\":1,\"util\":0,\"floor\":0,\"reason\":\"no thread\"}]}]}";
 
@@ -40,7 +41,8 @@ static void test_text(_unused_ void **state)
 					     "refused: 3 by CID, 4 by port",
 					     "web (id 7, CID 42)",
 					     "1001",
-					     "  700   875       870 2-3",
+					     "  700   875     900       870 2-3",
+					     "    0     0       -         - -",
 					     " 2400",
 					     "no thread",
 					     "concern: sched_ext (scx): a scheduler\n"};

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A domain's ceilings in the whole of hostd: what shows them, what lifts them, and whose they are.
+ * No policy asks for one yet: the test gives it in its place. */
+#include "tests/unit/test_host.h"
+
+#include "hostd/host_private.h"
+
+static struct domain *domain_of(struct fixture *f)
+{
+	return f->host->domains[0];
+}
+
+/* As run_plan() in domain.c would. */
+static void give_ceiling(struct fixture *f, uint16_t ceiling1024)
+{
+	struct vcpu *vcpu = &domain_of(f)->vcpus[1];
+
+	assert_int_equal(actuator_set_clamps(f->host->actuator, &vcpu->actuated, &vcpu->thread,
+					     vcpu->have.floor1024, ceiling1024, &vcpu->allowed),
+			 0);
+	vcpu->have.ceiling1024 = ceiling1024;
+}
+
+static void expect_files(struct fixture *f, const char *min, const char *max)
+{
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", min);
+	wait_for_file(f, VCPU "1/cpu.uclamp.max", max);
+}
+
+/* A floor of 768, and this ceiling. Nothing happens by itself then. */
+static void start_with_ceiling(struct fixture *f, uint16_t ceiling1024)
+{
+	f->config.floor_step = 256;
+	start_with_guest(f);
+	send_report(f, 0, 500, 60000);
+	expect_files(f, "75.00", "max");
+	assert_false(status_has(f, "\"ceiling\""));
+	give_ceiling(f, ceiling1024);
+}
+
+static void test_shown(void **state)
+{
+	struct fixture *f = *state;
+
+	start_with_ceiling(f, 896);
+	expect_files(f, "75.00", "87.50");
+	assert_true(status_has(f, "\"floor\":768,\"ceiling\":896"));
+	assert_false(status_has(f, "\"ceiling_effective\""));
+	test_write(f->root, "proc/1002/task/1002/sched",
+		   "CPU 1/KVM (1002, #threads: 9)\n---\n"
+		   "effective uclamp.min                         :                  768\n"
+		   "effective uclamp.max                         :                  880\n");
+	assert_true(status_has(f, "\"floor_effective\":768,\"ceiling_effective\":880"));
+}
+
+/* It goes with the first run of the plan that doesn't want it. */
+static void test_lifted(void **state)
+{
+	struct fixture *f = *state;
+
+	start_with_ceiling(f, 896);
+	send_report(f, 0, 700, 60000);
+	expect_files(f, "max", "max");
+	give_ceiling(f, 1000);
+	close(TAKE_FD(f->guest));
+	expect_files(f, "0.00", "max");
+}
+
+/* Whatever takes everything away takes ceilings, too. */
+static void test_put_back(void **state)
+{
+	struct fixture *f = *state;
+	const struct domain_limit released = {LIMIT_NONE, true};
+
+	start_with_ceiling(f, 896);
+	assert_int_equal(host_limit_domain(f->host, domain_of(f)->info.uuid, &released), 0);
+	expect_files(f, "0.00", "max");
+	give_ceiling(f, 512);
+	expect_files(f, "0.00", "50.00");
+	domain_drop_floors(domain_of(f));
+	expect_files(f, "0.00", "max");
+	give_ceiling(f, 512);
+	host_take_inventory(f->host, make_inventory(8, 0)); /* it starts anew */
+	expect_files(f, "0.00", "max");
+}
+
+static void test_put_back_at_the_end(void **state)
+{
+	struct fixture *f = *state;
+
+	start_with_ceiling(f, 896);
+	host_free(TAKE_PTR(f->host));
+	expect_files(f, "0.00", "max");
+	assert_int_not_equal(access(f->ledger, F_OK), 0);
+}
+
+/* An operator sets another one: it is his, said once, through all that follows. */
+static void test_taken(void **state)
+{
+	struct fixture *f = *state;
+	struct vcpu *vcpu;
+
+	start_with_ceiling(f, 896);
+	vcpu = &domain_of(f)->vcpus[1];
+	domain_verify(domain_of(f));
+	assert_false(vcpu->ceiling_is_theirs);
+	test_write(f->root, VCPU "1/cpu.uclamp.max", "81.25\n");
+	domain_verify(domain_of(f));
+	assert_true(vcpu->ceiling_is_theirs);
+	assert_false(vcpu->floor_is_theirs);
+	assert_true(status_has(f, "\"its ceiling was set by somebody else\""));
+	assert_false(status_has(f, "\"ceiling\""));
+	/* Floors go on below it. */
+	send_report(f, 0, 900, 60000);
+	expect_files(f, "81.25", "81.25");
+	give_ceiling(f, 512);
+	vcpu->have.ceiling1024 = 0;
+	expect_files(f, "81.25", "81.25");
+	send_report(f, 0, 300, 60000);
+	expect_files(f, "50.00", "81.25");
+	domain_verify(domain_of(f));
+	host_free(TAKE_PTR(f->host));
+	expect_files(f, "0.00", "81.25");
+}
+
+/* The floor is theirs: a ceiling of ours doesn't touch it, and goes back by itself. */
+static void test_floor_taken(void **state)
+{
+	struct fixture *f = *state;
+
+	start_with_ceiling(f, 896);
+	test_write(f->root, VCPU "1/cpu.uclamp.min", "25.00\n");
+	domain_verify(domain_of(f));
+	assert_true(domain_of(f)->vcpus[1].floor_is_theirs);
+	assert_true(status_has(f, "\"its floor was set by somebody else\""));
+	assert_true(status_has(f, "\"floor\":0,\"ceiling\":896"));
+	send_report(f, 0, 900, 60000);
+	expect_files(f, "25.00", "max");
+	give_ceiling(f, 512);
+	expect_files(f, "25.00", "50.00");
+	host_free(TAKE_PTR(f->host));
+	expect_files(f, "25.00", "max");
+}
+
+static void test_dry_run(void **state)
+{
+	struct fixture *f = *state;
+
+	start_host(f, true);
+	call_from(f, CID, PORT);
+	send_hello(f);
+	send_report(f, 0, 500, 60000);
+	give_ceiling(f, 896);
+	assert_true(status_has(f, "\"ceiling\":896"));
+	domain_verify(domain_of(f));
+	assert_false(domain_of(f)->vcpus[1].ceiling_is_theirs);
+	expect_files(f, "0.00", "max");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HOST_TEST(test_shown),	  HOST_TEST(test_lifted),
+		HOST_TEST(test_put_back), HOST_TEST(test_put_back_at_the_end),
+		HOST_TEST(test_taken),	  HOST_TEST(test_floor_taken),
+		HOST_TEST(test_dry_run),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
