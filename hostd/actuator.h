@@ -21,6 +21,9 @@ struct actuated {
 	pid_t floored; /* the thread in freqfloor's table; 0: none */
 	bool floor_by_ancestors; /* the cgroups above have been opened for it */
 	bool ceiling_is_theirs;  /* somebody else has set it since: hands off */
+	/* The maximum that stands there without us, while a floor stands there and no ceiling of
+	 * ours; 0: to be read. A read takes half as long as a write. */
+	uint16_t max_before1024;
 };
 
 /* Opens the ledger, puts back what an earlier run left in it (counted in *ret_tally) and chooses

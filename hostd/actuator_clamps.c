@@ -108,19 +108,37 @@ static bool may_limit(const struct actuator *actuator, const struct actuated *ac
 	return !actuator->clamps->by_cgroup || (leaf && sscanf(leaf, "/vcpu%u", &vcpu) == 1);
 }
 
-static struct clamps find_target(const struct actuator *actuator, const struct actuated *actuated,
+/* Where it has none of ours, the maximum isn't read each time: the verify pass forgets it, and the
+ * kernel refuses what is above it. */
+static uint16_t max_before(const struct actuator *actuator, struct actuated *actuated,
+			   const struct vcpu_thread *thread)
+{
+	const struct clamp_setting *setting = &actuator->clamps->ceiling;
+
+	if (actuated->ceiling)
+		actuated->max_before1024 = 0;
+	if (actuated->max_before1024 > 0)
+		return actuated->max_before1024;
+	return before_us(actuator, setting, actuated->ceiling, thread);
+}
+
+static struct clamps find_target(const struct actuator *actuator, struct actuated *actuated,
 				 const struct vcpu_thread *thread, struct clamps want)
 {
-	const struct clamp_means *means = actuator->clamps;
-	struct clamps before;
+	struct clamps before, target;
 
 	if (!may_limit(actuator, actuated, thread))
 		want.ceiling1024 = CAPACITY_SCALE;
-	if (clamps_are_none(want))
+	if (clamps_are_none(want)) {
+		actuated->max_before1024 = 0;
 		return clamps_tidy(want);
-	before.floor1024 = before_us(actuator, &means->floor, actuated->floor, thread);
-	before.ceiling1024 = before_us(actuator, &means->ceiling, actuated->ceiling, thread);
-	return clamps_within(want, before);
+	}
+	before.floor1024 = before_us(actuator, &actuator->clamps->floor, actuated->floor, thread);
+	before.ceiling1024 = max_before(actuator, actuated, thread);
+	target = clamps_within(want, before);
+	actuated->max_before1024 =
+		target.ceiling1024 == CAPACITY_SCALE && !actuated->ceiling ? before.ceiling1024 : 0;
+	return target;
 }
 
 /* -- setting it
@@ -249,29 +267,42 @@ static int bring_to(struct actuator *actuator, struct actuated *actuated,
 	return take_both(actuator, &floor, &ceiling);
 }
 
+static int try_setting(struct actuator *actuator, struct actuated *actuated,
+		       const struct vcpu_thread *thread, struct clamps want, bool *ret_yielded)
+{
+	struct clamps target = find_target(actuator, actuated, thread, want);
+
+	*ret_yielded = false;
+	if (actuator->clamps->by_cgroup && target.floor1024 > 0 && !actuated->floor_by_ancestors) {
+		int r = open_ancestors(actuator, thread);
+
+		if (r < 0)
+			return r;
+		actuated->floor_by_ancestors = true;
+	}
+	return bring_to(actuator, actuated, thread, target, ret_yielded);
+}
+
+/* Again, if what it went by proves to be out of date: somebody else has set the ceiling, or a
+ * maximum below our floor. */
 static int set_by_setting(struct actuator *actuator, struct actuated *actuated,
 			  const struct vcpu_thread *thread, struct clamps want)
 {
 	const struct clamp_means *means = actuator->clamps;
-	struct clamps target;
 	bool yielded;
 	int r;
 
 	if (!means || (means->by_cgroup && thread->cgroup[0] == '\0'))
 		return -EOPNOTSUPP;
-	target = find_target(actuator, actuated, thread, want);
-	if (means->by_cgroup && target.floor1024 > 0 && !actuated->floor_by_ancestors) {
-		r = open_ancestors(actuator, thread);
-		if (r < 0)
-			return r;
-		actuated->floor_by_ancestors = true;
+	r = try_setting(actuator, actuated, thread, want, &yielded);
+	if (yielded) {
+		actuated->ceiling_is_theirs = true;
+		r = try_setting(actuator, actuated, thread, want, &yielded);
 	}
-	r = bring_to(actuator, actuated, thread, target, &yielded);
-	if (!yielded)
+	if (r != -EINVAL || actuated->max_before1024 == 0)
 		return r;
-	actuated->ceiling_is_theirs = true;
-	target = find_target(actuator, actuated, thread, want);
-	return bring_to(actuator, actuated, thread, target, &yielded);
+	actuated->max_before1024 = 0;
+	return try_setting(actuator, actuated, thread, want, &yielded);
 }
 
 static int set_by_cpufreq(struct actuator *actuator, struct actuated *actuated,
@@ -319,6 +350,7 @@ bool actuator_lost_floor(struct actuator *actuator, struct actuated *actuated)
 
 bool actuator_lost_ceiling(struct actuator *actuator, struct actuated *actuated)
 {
+	actuated->max_before1024 = 0;
 	if (actuator_has_lost(actuator, &actuated->ceiling))
 		actuated->ceiling_is_theirs = true;
 	return actuated->ceiling_is_theirs;

@@ -86,6 +86,50 @@ static void test_within_the_operators(void **state _unused_)
 	assert_clamps(100, 100);
 }
 
+/* While a floor stands there, the operator's maximum is read once, and again by the verify pass and
+ * when the kernel refuses: so a write of a floor is two reads by the door, and no more. */
+static void test_maximum_is_kept(void **state _unused_)
+{
+	kernel->max = 500;
+	open_actuator(ACTUATOR_THREAD, false);
+	assert_true(set_clamps(300, 1024) >= 0);
+	kernel->reads = 0;
+	assert_true(set_clamps(400, 1024) >= 0);
+	assert_int_equal(kernel->reads, 2);
+	assert_true(set_clamps(800, 1024) >= 0);
+	assert_clamps(500, 500);
+	assert_true(set_clamps(450, 1024) >= 0);
+	assert_int_equal(kernel->reads, 6);
+	kernel->max = 700;
+	assert_true(set_clamps(800, 1024) >= 0);
+	assert_clamps(500, 700);
+	assert_false(actuator_lost_ceiling(actuator, &actuated));
+	assert_true(set_clamps(900, 1024) >= 0);
+	assert_clamps(700, 700);
+	assert_true(set_clamps(200, 1024) >= 0);
+	kernel->max = 600;
+	assert_true(set_clamps(650, 1024) >= 0);
+	assert_clamps(600, 600);
+	/* A ceiling of ours is read before it is changed, and only then. */
+	assert_true(set_clamps(200, 300) >= 0);
+	kernel->reads = 0;
+	assert_true(set_clamps(250, 300) >= 0);
+	assert_int_equal(kernel->reads, 2);
+	assert_true(set_clamps(250, 310) >= 0);
+	assert_int_equal(kernel->reads, 5);
+	/* With a ceiling of ours, and after it, it is what stood there then. */
+	assert_true(set_clamps(200, 300) >= 0);
+	assert_clamps(200, 300);
+	assert_true(set_clamps(900, 1024) >= 0);
+	assert_clamps(600, 600);
+	assert_true(set_clamps(200, 1024) >= 0);
+	kernel->max = 550;
+	assert_true(set_clamps(900, 1024) >= 0);
+	assert_clamps(550, 550);
+	close_actuator();
+	assert_clamps(0, 550);
+}
+
 /* -- somebody else's word
  * -------------------------------------------------------------------------*/
 
@@ -290,6 +334,11 @@ static void test_shared_cgroup(void **state _unused_)
 	assert_true(set_clamps(256, 512) >= 0);
 	wait_for_file(f, SCOPE "/libvirt/cpu.uclamp.min", "25.00");
 	wait_for_file(f, SCOPE "/libvirt/cpu.uclamp.max", "max");
+	close_actuator();
+	/* By thread it is the thread's alone, wherever that is. */
+	open_actuator(ACTUATOR_THREAD, false);
+	assert_true(set_clamps(256, 512) >= 0);
+	assert_clamps(256, 512);
 }
 
 /* -- by cpufreq
@@ -332,6 +381,7 @@ int main(void)
 		CLAMPS_TEST(test_one_call),
 		CLAMPS_TEST(test_put_back),
 		CLAMPS_TEST(test_within_the_operators),
+		CLAMPS_TEST(test_maximum_is_kept),
 		CLAMPS_TEST(test_taken_before_a_change),
 		CLAMPS_TEST(test_taken_and_verified),
 		CLAMPS_TEST(test_floor_taken),

@@ -72,6 +72,8 @@ static void test_not_too_often(_unused_ void **state)
 	struct plan_want want = {.floor1024 = 200};
 	uint64_t next;
 
+	/* What was never written has no turn to wait for. */
+	assert_int_equal(plan_vcpu(&(struct plan_have){}, &want, &pace, 1, &next), PLAN_SET_CLAMPS);
 	assert_int_equal(plan_vcpu(&have, &want, &pace, T0, &next), PLAN_NOTHING);
 	assert_int_equal(next, T0 + INTERVAL);
 	assert_int_equal(plan_vcpu(&have, &want, &pace, T0 + INTERVAL - 1, &next), PLAN_NOTHING);

@@ -33,6 +33,7 @@ static struct kernel {
 	uint32_t min, max;
 	bool min_is_set, max_is_set; /* a clamp of its own, or the default */
 	unsigned writes;	     /* system calls, or files */
+	unsigned reads;		     /* of a thread's */
 	unsigned points, dies_at;    /* before and after each */
 	int error;
 } * kernel;
@@ -47,6 +48,7 @@ static int play_get(void *userdata _unused_, pid_t tid, struct uclamp_attr *ret)
 {
 	if (tid != TID)
 		return -ESRCH;
+	kernel->reads++;
 	*ret = (struct uclamp_attr){
 		.size = sizeof(*ret), .util_min = kernel->min, .util_max = kernel->max};
 	return 0;
