@@ -50,6 +50,9 @@ int actuator_restore(int root_fd, const char *ledger_path, struct ledger_tally *
  * By cpufreq there are no ceilings: scaling_max_freq belongs to CPUs that others run on, too, and
  * would slow them down; there the floor is only noted, for actuator_tick().
  *
+ * Where writing fails, a ceiling that was to rise has been put back all the same, if that can be: none
+ * stands in the way of a demand.
+ *
  * A ceiling that somebody else has changed since is theirs, and is left alone from then on: it is
  * looked at before each change of it. 0 or -errno; -EOPNOTSUPP if these means don't reach this
  * thread, -ESTALE if somebody else has changed it. */
@@ -59,6 +62,9 @@ int actuator_set_clamps(struct actuator *actuator, struct actuated *actuated,
 
 /* Puts both back, also from whoever made one theirs before: other means come, or the end. */
 int actuator_clear_clamps(struct actuator *actuator, struct actuated *actuated);
+
+/* Puts the ceiling back by itself: nothing can be written for a while. */
+void actuator_lift_ceiling(struct actuator *actuator, struct actuated *actuated);
 
 /* For means that serve all threads together: brings the host to what was set and cleared, and
  * follows threads that move. After each event; cheap if there is nothing to do. *ret_next_usec is

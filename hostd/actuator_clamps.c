@@ -207,7 +207,7 @@ static int take_step(struct actuator *actuator, const struct step *step)
 /* Whether the ceiling is to be above what it is by our hand. */
 static bool rises(const struct actuator *actuator, const struct step *ceiling)
 {
-	const char *ours = ledger_ours(*ceiling->entry);
+	const char *ours = *ceiling->entry ? ledger_ours(*ceiling->entry) : NULL;
 	unsigned from1024, to1024;
 
 	return ours && actuator->clamps->parse(ours, &from1024) >= 0 &&
@@ -238,33 +238,49 @@ static int take_both(struct actuator *actuator, const struct step *floor,
 	return 0;
 }
 
+static int take_steps(struct actuator *actuator, const struct step *floor,
+		      const struct step *ceiling)
+{
+	int r;
+
+	if (floor->what == STEP_NONE || ceiling->what == STEP_NONE) {
+		r = take_step(actuator, floor);
+		return r < 0 ? r : take_step(actuator, ceiling);
+	}
+	/* By itself it is looked at when it is put back. */
+	r = floor->what == STEP_BACK ? yield(actuator, floor) : 0;
+	if (r != 0)
+		return r < 0 ? r : take_step(actuator, ceiling);
+	return take_both(actuator, floor, ceiling);
+}
+
 static int bring_to(struct actuator *actuator, struct actuated *actuated,
 		    const struct vcpu_thread *thread, struct clamps target, bool *ret_yielded)
 {
 	const struct clamp_means *means = actuator->clamps;
 	struct step floor, ceiling;
+	bool is_up;
 	int r;
 
-	*ret_yielded = false;
 	r = make_step(actuator, &means->floor, thread, target.floor1024, &actuated->floor, &floor);
 	if (r >= 0)
 		r = make_step(actuator, &means->ceiling, thread, target.ceiling1024,
 			      &actuated->ceiling, &ceiling);
 	if (r >= 0)
 		r = yield(actuator, &ceiling);
-	if (r != 0) {
-		*ret_yielded = r > 0;
-		return MIN(r, 0);
-	}
-	if (floor.what == STEP_NONE || ceiling.what == STEP_NONE) {
-		r = take_step(actuator, &floor);
-		return r < 0 ? r : take_step(actuator, &ceiling);
-	}
-	/* By itself it is looked at when it is put back. */
-	r = floor.what == STEP_BACK ? yield(actuator, &floor) : 0;
+	*ret_yielded = r > 0;
 	if (r != 0)
-		return r < 0 ? r : take_step(actuator, &ceiling);
-	return take_both(actuator, &floor, &ceiling);
+		return MIN(r, 0);
+	/* A ceiling that can't be brought up as it should be goes, and what is to go doesn't wait
+	 * for the other: to put back takes no note in the ledger, whose file system may be full. */
+	is_up = ceiling.what == STEP_BACK ||
+		(ceiling.what == STEP_SET && rises(actuator, &ceiling));
+	r = take_steps(actuator, &floor, &ceiling);
+	if (r < 0 && is_up)
+		(void)actuator_put_back(actuator, &actuated->ceiling);
+	if (r < 0 && floor.what == STEP_BACK)
+		(void)actuator_put_back(actuator, &actuated->floor);
+	return r;
 }
 
 static int try_setting(struct actuator *actuator, struct actuated *actuated,
@@ -341,6 +357,11 @@ int actuator_clear_clamps(struct actuator *actuator, struct actuated *actuated)
 	r = actuator_put_back(actuator, &actuated->ceiling);
 	r_floor = actuator_put_back(actuator, &actuated->floor);
 	return MIN(r, r_floor);
+}
+
+void actuator_lift_ceiling(struct actuator *actuator, struct actuated *actuated)
+{
+	(void)actuator_put_back(actuator, &actuated->ceiling);
 }
 
 bool actuator_lost_floor(struct actuator *actuator, struct actuated *actuated)

@@ -147,6 +147,9 @@ static void take_failure(struct domain *domain, unsigned i, enum plan_op op, int
 		vcpu->retry_usec = now_usec + RETRY_LONG_USEC;
 		break;
 	}
+	/* A rise would have to wait for that as well. */
+	actuator_lift_ceiling(domain->env->actuator, &vcpu->actuated);
+	vcpu->have.ceiling1024 = 0;
 	if (vcpu->error != error || vcpu->error_is_clamps != is_clamps(op))
 		vcpu->error_logged |= log_event_limited(
 			&domain->write_log, now_usec, LOG_WARNING, EVENT_WRITE_FAILED,

@@ -3,6 +3,9 @@
  * sets some of it himself. */
 #include "tests/unit/test_clamps.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 /* -- by thread
  * ----------------------------------------------------------------------------------------*/
 
@@ -218,7 +221,7 @@ static void test_taken_after_death(void **state _unused_)
 
 static void test_errors(void **state _unused_)
 {
-	static const int errors[] = {-EPERM, -ESRCH, -EBUSY, -EOPNOTSUPP};
+	static const int errors[] = {-EPERM, -EAGAIN, -EBUSY, -EOPNOTSUPP};
 
 	open_actuator(ACTUATOR_THREAD, false);
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
@@ -236,6 +239,48 @@ static void test_errors(void **state _unused_)
 		assert_true(set_clamps(0, 1024) >= 0);
 		assert_clamps(0, 1024);
 	}
+	/* The thread is gone: there is nothing to put back any more. */
+	assert_true(set_clamps(300, 400) >= 0);
+	kernel->error = -ESRCH;
+	assert_int_equal(set_clamps(500, 1024), -ESRCH);
+	actuator_forget(actuator, &actuated);
+	assert_int_equal(actuator_changed(actuator), 0);
+	kernel->error = 0;
+}
+
+/* A floor that can't be set, or a ledger that can't be written, leaves no ceiling below it. */
+static void test_lifted_all_the_same(void **state _unused_)
+{
+	static const unsigned next[] = {500, 1024};
+	struct rlimit limit, full;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	full = limit;
+	full.rlim_cur = 0;
+	open_actuator(ACTUATOR_THREAD, false);
+	for (size_t i = 0; i < ARRAY_SIZE(next); i++) {
+		assert_true(set_clamps(300, 400) >= 0);
+		kernel->min_error = -EPERM;
+		assert_int_equal(set_clamps(450, next[i]), -EPERM);
+		assert_clamps(300, 1024);
+		kernel->min_error = 0;
+		assert_true(set_clamps(300, 400) >= 0);
+		assert_clamps(300, 400);
+
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+		/* One that is to be lower stays, and a floor that is to go goes. */
+		assert_int_equal(set_clamps(310, 350), -EFBIG);
+		assert_clamps(300, 400);
+		assert_int_equal(set_clamps(450, next[i]), -EFBIG);
+		assert_clamps(300, 1024);
+		assert_int_equal(set_clamps(0, 350), -EFBIG);
+		assert_clamps(0, 1024);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	}
+	close_actuator();
+	assert_clamps(0, 1024);
+	assert_int_not_equal(access(f->ledger, F_OK), 0);
 }
 
 static void test_dry_run(void **state _unused_)
@@ -387,6 +432,7 @@ int main(void)
 		CLAMPS_TEST(test_floor_taken),
 		CLAMPS_TEST(test_taken_after_death),
 		CLAMPS_TEST(test_errors),
+		CLAMPS_TEST(test_lifted_all_the_same),
 		CLAMPS_TEST(test_dry_run),
 		CLAMPS_TEST(test_old_ledger),
 		CLAMPS_TEST(test_by_cgroup),

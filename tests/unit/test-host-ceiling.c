@@ -5,6 +5,22 @@
 
 #include "hostd/host_private.h"
 
+/* What is written to files whose path ends so fails, with an error that may pass. Linked with
+ * --wrap=rootfs_write. */
+static const char *busy_file;
+
+int __real_rootfs_write(int root_fd, const char *path, const char *text);
+int __wrap_rootfs_write(int root_fd, const char *path, const char *text);
+
+int __wrap_rootfs_write(int root_fd, const char *path, const char *text)
+{
+	size_t n = strlen(path), end = busy_file ? strlen(busy_file) : 0;
+
+	if (busy_file && n >= end && strcmp(path + n - end, busy_file) == 0)
+		return -EBUSY;
+	return __real_rootfs_write(root_fd, path, text);
+}
+
 static struct domain *domain_of(struct fixture *f)
 {
 	return f->host->domains[0];
@@ -82,6 +98,29 @@ static void test_put_back(void **state)
 	give_ceiling(f, 512);
 	host_take_inventory(f->host, make_inventory(8, 0)); /* it starts anew */
 	expect_files(f, "0.00", "max");
+}
+
+/* While something can't be written, be it the CPUs, a rise couldn't be either: no ceiling waits for
+ * it. */
+static void test_lifted_on_failure(void **state)
+{
+	static const char *const files[] = {"/vcpu1/cpuset.cpus", "/vcpu1/cpu.uclamp.min"};
+	struct fixture *f = *state;
+
+	start_with_ceiling(f, 896);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		busy_file = files[i];
+		send_report(f, 0, 10, 60000);
+		expect_files(f, "75.00", "max");
+		assert_int_equal(domain_of(f)->vcpus[1].error, -EBUSY);
+		assert_false(status_has(f, "\"ceiling\""));
+		busy_file = NULL;
+		send_report(f, 0, 500, 60000);
+		wait_for_file(f, VCPU "1/cpuset.cpus", "2-3");
+		expect_files(f, "75.00", "max");
+		give_ceiling(f, 896);
+		expect_files(f, "75.00", "87.50");
+	}
 }
 
 static void test_put_back_at_the_end(void **state)
@@ -182,9 +221,13 @@ static void test_dry_run(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		HOST_TEST(test_shown),	  HOST_TEST(test_lifted),
-		HOST_TEST(test_put_back), HOST_TEST(test_put_back_at_the_end),
-		HOST_TEST(test_taken),	  HOST_TEST(test_floor_taken),
+		HOST_TEST(test_shown),
+		HOST_TEST(test_lifted),
+		HOST_TEST(test_put_back),
+		HOST_TEST(test_lifted_on_failure),
+		HOST_TEST(test_put_back_at_the_end),
+		HOST_TEST(test_taken),
+		HOST_TEST(test_floor_taken),
 		HOST_TEST(test_dry_run),
 	};
 

@@ -35,7 +35,8 @@ static struct kernel {
 	unsigned writes;	     /* system calls, or files */
 	unsigned reads;		     /* of a thread's */
 	unsigned points, dies_at;    /* before and after each */
-	int error;
+	int error;		     /* of each write */
+	int min_error;		     /* of one that has a minimum in it */
 } * kernel;
 
 static void pass_point(void)
@@ -67,6 +68,8 @@ static int play_set(void *userdata _unused_, pid_t tid, const struct uclamp_attr
 		return -EINVAL;
 	if (kernel->error)
 		return kernel->error;
+	if (kernel->min_error && with_min)
+		return kernel->min_error;
 	pass_point();
 	kernel->writes++;
 	kernel->min = min == UTIL_RESET ? 0 : min;
