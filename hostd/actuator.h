@@ -40,18 +40,18 @@ struct actuator *actuator_free(struct actuator *actuator, struct ledger_tally *r
 int actuator_restore(int root_fd, const char *ledger_path, struct ledger_tally *ret_tally);
 
 /* Gives the thread a floor and a ceiling, or puts back what stood there: struct clamps. The ceiling
- * isn't below the floor. Never a floor below the minimum or above the maximum that stood there before
- * us, nor a ceiling below that minimum or above that maximum: clamps_within(). cpus is where it may
- * run.
+ * isn't below the floor. Never a floor below the minimum or above the maximum that stood there
+ * before us, nor a ceiling below that minimum or above that maximum: clamps_within(). cpus is where
+ * it may run.
  *
  * By thread both are one sched_setattr(2). By cgroup they are two files, written in the order that
- * never has the floor above the ceiling; a ceiling needs nothing of the cgroups above, for the lowest
- * maximum counts (cpu_util_update_eff() in kernel/sched/core.c), and only goes to a vCPU's own cgroup.
- * By cpufreq there are no ceilings: scaling_max_freq belongs to CPUs that others run on, too, and
- * would slow them down; there the floor is only noted, for actuator_tick().
+ * never has the floor above the ceiling; a ceiling needs nothing of the cgroups above, for the
+ * lowest maximum counts (cpu_util_update_eff() in kernel/sched/core.c), and only goes to a vCPU's
+ * own cgroup. By cpufreq there are no ceilings: scaling_max_freq belongs to CPUs that others run on,
+ * too, and would slow them down; there the floor is only noted, for actuator_tick().
  *
- * Where writing fails, a ceiling that was to rise has been put back all the same, if that can be: none
- * stands in the way of a demand.
+ * Where writing fails, a ceiling that was to rise has been put back all the same, if that can be:
+ * none stands in the way of a demand.
  *
  * A ceiling that somebody else has changed since is theirs, and is left alone from then on: it is
  * looked at before each change of it. 0 or -errno; -EOPNOTSUPP if these means don't reach this
@@ -60,7 +60,7 @@ int actuator_set_clamps(struct actuator *actuator, struct actuated *actuated,
 			const struct vcpu_thread *thread, uint16_t floor1024,
 			uint16_t ceiling1024, const struct cpumask *cpus);
 
-/* Puts both back, also from whoever made one theirs before: other means come, or the end. */
+/* Puts both back. A ceiling that was somebody else's may be set again: other means come. */
 int actuator_clear_clamps(struct actuator *actuator, struct actuated *actuated);
 
 /* Puts the ceiling back by itself: nothing can be written for a while. */

@@ -108,18 +108,14 @@ static bool may_limit(const struct actuator *actuator, const struct actuated *ac
 	return !actuator->clamps->by_cgroup || (leaf && sscanf(leaf, "/vcpu%u", &vcpu) == 1);
 }
 
-/* Where it has none of ours, the maximum isn't read each time: the verify pass forgets it, and the
- * kernel refuses what is above it. */
-static uint16_t max_before(const struct actuator *actuator, struct actuated *actuated,
-			   const struct vcpu_thread *thread)
+/* For a floor alone the maximum isn't read each time: the verify pass forgets it, and the kernel
+ * refuses what is above it. */
+static uint16_t max_before(const struct actuator *actuator, const struct actuated *actuated,
+			   const struct vcpu_thread *thread, struct clamps want)
 {
-	const struct clamp_setting *setting = &actuator->clamps->ceiling;
-
-	if (actuated->ceiling)
-		actuated->max_before1024 = 0;
-	if (actuated->max_before1024 > 0)
+	if (want.ceiling1024 == CAPACITY_SCALE && actuated->max_before1024 > 0)
 		return actuated->max_before1024;
-	return before_us(actuator, setting, actuated->ceiling, thread);
+	return before_us(actuator, &actuator->clamps->ceiling, actuated->ceiling, thread);
 }
 
 static struct clamps find_target(const struct actuator *actuator, struct actuated *actuated,
@@ -134,7 +130,7 @@ static struct clamps find_target(const struct actuator *actuator, struct actuate
 		return clamps_tidy(want);
 	}
 	before.floor1024 = before_us(actuator, &actuator->clamps->floor, actuated->floor, thread);
-	before.ceiling1024 = max_before(actuator, actuated, thread);
+	before.ceiling1024 = max_before(actuator, actuated, thread, want);
 	target = clamps_within(want, before);
 	actuated->max_before1024 =
 		target.ceiling1024 == CAPACITY_SCALE && !actuated->ceiling ? before.ceiling1024 : 0;

@@ -115,8 +115,8 @@ const char *domain_concern_detail(const struct domain *domain, unsigned concern)
 /* Those of its concerns that are in mask are now these; logs, within a limit, which came and went. */
 void domain_set_concerns(struct domain *domain, uint64_t mask, uint64_t concerns);
 
-/* Takes all floors and ceilings away, also from whoever made one theirs: other means come. domain_run() sets
- * those that are wanted anew. */
+/* Takes all floors and ceilings away, also from whoever made one theirs: other means come.
+ * domain_run() sets those that are wanted anew. */
 void domain_drop_floors(struct domain *domain);
 void domain_run(struct domain *domain);
 

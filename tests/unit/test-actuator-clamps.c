@@ -129,8 +129,25 @@ static void test_maximum_is_kept(void **state _unused_)
 	kernel->max = 550;
 	assert_true(set_clamps(900, 1024) >= 0);
 	assert_clamps(550, 550);
+	/* Behind a ceiling, and where no floor stood, it is read anew. */
+	assert_true(set_clamps(200, 300) >= 0);
+	assert_true(set_clamps(400, 1024) >= 0);
+	kernel->max = 650;
+	assert_true(set_clamps(900, 1024) >= 0);
+	assert_clamps(650, 650);
+	assert_true(set_clamps(0, 1024) >= 0);
+	kernel->max = 800;
+	assert_true(set_clamps(900, 1024) >= 0);
+	assert_clamps(800, 800);
+	/* For a ceiling, too. */
+	assert_true(set_clamps(200, 1024) >= 0);
+	kernel->max = 300;
+	assert_true(set_clamps(200, 400) >= 0);
+	assert_clamps(200, 300);
+	assert_true(set_clamps(200, 250) >= 0);
+	assert_clamps(200, 250);
 	close_actuator();
-	assert_clamps(0, 550);
+	assert_clamps(0, 300);
 }
 
 /* -- somebody else's word
