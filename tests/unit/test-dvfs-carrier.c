@@ -149,26 +149,36 @@ static void test_native_pinned(_unused_ void **state)
 	assert_int_equal(b[1].cpu, 0);
 }
 
-/* Two carriers that are told the same moment begin together. */
+/* Two carriers that are told the same moment begin together. How far ahead a moment has to be is
+ * the machine's business. */
 static void test_start(_unused_ void **state)
 {
-	unsigned long long start = hostside_now_nsec() / NSEC_PER_USEC + 400000;
+	unsigned long long start = 0, ahead_usec = 200000;
 	char text[32];
 	char *argv[] = {"carrier", "threads", "--start",      text,
 			"--page",  page_path, timetable_path, out_path};
 	struct log_burst b[8];
 	cpu_set_t cpus;
+	int r = 1;
 
 	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
 	if (!CPU_ISSET(0, &cpus))
 		TEST_SKIP("CPU 0 isn't ours");
 	beat(FED);
-	snprintf(text, sizeof(text), "%llu", start);
-	assert_int_equal(carrier_main(ARRAY_SIZE(argv), argv), 0);
-	sched_setaffinity(0, sizeof(cpus), &cpus);
+	for (; r != 0 && ahead_usec < 20000000; ahead_usec *= 8) {
+		start = hostside_now_nsec() / NSEC_PER_USEC + ahead_usec;
+		snprintf(text, sizeof(text), "%llu", start);
+		r = carrier_main(ARRAY_SIZE(argv), argv);
+		sched_setaffinity(0, sizeof(cpus), &cpus);
+	}
+	assert_int_equal(r, 0);
 	assert_int_equal(read_start(), start);
 	assert_int_equal(read_log(out_path, "# threads:", b, ARRAY_SIZE(b)), 6);
 	assert_true(hostside_now_nsec() / NSEC_PER_USEC >= start + b[5].ended_usec);
+	assert_int_equal(unlinkat(root_fd, "out", 0), 0);
+	assert_int_equal(carrier_main(ARRAY_SIZE(argv), argv), 1); /* that moment is over */
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	assert_int_equal(access(out_path, F_OK), -1);
 }
 
 static void test_floating(_unused_ void **state)

@@ -281,6 +281,8 @@ static int carry(struct carrier *c, enum kind kind)
 	dispatch_init(c->dispatch, c->timetable, kind == NATIVE);
 	if (c->start_nsec == 0)
 		c->start_nsec = hostside_now_nsec() + START_DELAY_NSEC;
+	if (c->start_nsec < hostside_now_nsec())
+		return -ETIMEDOUT; /* it would never be where it should */
 	c->start_nsec -= c->start_nsec % NSEC_PER_USEC;
 	r = kind == NATIVE ? start_tasks(c) : start_vcpus(c, kind == THREADS);
 	if (r == 0 && kind == NATIVE)
