@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A kernel's fair scheduler: run queues, load tracking with util_est, wake-up placement, balancing,
+ * uclamp. The host has one, and each guest has one of the same kind; what differs is what its CPUs are:
+ * those of a machine, which are always there, or vCPUs, which run when their threads do.
+ *
+ * Time is nsec of the queue. Work is nsec at the speed of a CPU of capacity 1024 at its highest
+ * frequency. A speed is 0..1 of that. Utilization is 0..1024, and not rounded. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/sim/queue.h"
+
+#define SIM_CPUS_MAX 64U /* of one kernel */
+
+struct kernel;
+struct task;
+
+/* As struct sched_avg (include/linux/sched.h), of a task or of a run queue. */
+struct load_avg {
+	double util_avg, runnable_avg;
+	double util_est;      /* of a run queue: the sum over its enqueued tasks */
+	uint64_t update_nsec; /* of the run queue's PELT clock */
+};
+
+/* How a kernel is built and what its CPUs are. The defaults, by kernel_config_init(), are those of a
+ * 7.3 kernel on four equal CPUs. */
+struct kernel_config {
+	unsigned n_cpus;
+	double capacity[SIM_CPUS_MAX]; /* 1..1024: of its highest frequency */
+	unsigned domain[SIM_CPUS_MAX]; /* energy-aware scheduling's performance domains */
+	bool energy_aware;	       /* EAS places (find_energy_efficient_cpu()) */
+	uint64_t tick_nsec, slice_nsec;
+	unsigned uclamp_buckets;       /* 5; 0: no uclamp */
+	bool invariant;		       /* load tracking counts at kernel_set_speed()'s scale */
+	bool runnable_boost;	       /* schedutil looks at runnable_avg, since 6.5 */
+};
+void kernel_config_init(struct kernel_config *config);
+
+/* What the world around does when something happens in a kernel. Any may be NULL. */
+struct kernel_ops {
+	/* A run queue's averages have been updated (the tracepoints pelt_cfs and sched_util_est_cfs).
+	 * iowait: by a task that comes back from waiting for I/O. */
+	void (*updated)(void *userdata, unsigned cpu, bool iowait);
+	/* A CPU has nothing more to run; or it has something again. */
+	void (*idle)(void *userdata, unsigned cpu, bool idle);
+	/* A task got a CPU, or lost it. */
+	void (*switched)(void *userdata, unsigned cpu, struct task *task, bool runs);
+	/* Power of a domain for EAS: of its CPUs at these sums (em_cpu_energy()). */
+	double (*energy)(void *userdata, unsigned domain, double max_util, double sum_util);
+};
+
+struct kernel *kernel_new(struct queue *queue, const struct kernel_config *config,
+			  const struct kernel_ops *ops, void *userdata);
+void kernel_free(struct kernel *kernel);
+
+/* How fast a CPU works from now on: 0 is a vCPU whose thread doesn't run, whose time then is stolen. And the
+ * scale (0..1) that this kernel's load tracking applies, which a guest may have wrong. */
+void kernel_set_speed(struct kernel *kernel, unsigned cpu, double speed, double scale);
+
+/* A CPU comes or goes; its tasks move. At least one must stay. */
+void kernel_set_online(struct kernel *kernel, unsigned cpu, bool online);
+
+/* -- tasks -- */
+
+struct task_ops {
+	void (*done)(struct task *task); /* the work that was given is done; give more, or it sleeps */
+	/* For a vCPU's thread, which has no work of its own but runs for as long as it is awake. */
+	void (*runs)(struct task *task, bool runs);		 /* got a CPU, lost it */
+	void (*speed)(struct task *task, double speed, double scale); /* its CPU's changed while it ran */
+};
+
+struct task {
+	struct kernel *kernel;
+	const struct task_ops *ops;
+	void *userdata;
+	const char *name;
+	uint64_t allowed;    /* CPUs, by bit */
+	unsigned cpu;	     /* where it is or was last */
+	unsigned weight;     /* 1024 is nice 0 */
+	bool queued, running;
+	bool endless;	     /* no work of its own */
+	double work_nsec;    /* left */
+	uint16_t uclamp_min, uclamp_max;
+	double util_guest;   /* the KVM-CPUFreq patches: what the guest says it is; 0: nothing */
+	struct load_avg avg;
+	/* Counted up, for metrics and for the doors' stand-ins. */
+	uint64_t run_nsec, delay_nsec, switches, migrations;
+	double done_nsec; /* work */
+	/* The scheduler's own. */
+	double vruntime;
+	uint64_t since_nsec;
+	struct task *next;
+};
+
+/* A new task, asleep, with the name's owner outliving it. */
+void task_init(struct task *task, struct kernel *kernel, const char *name, uint64_t allowed,
+	       const struct task_ops *ops, void *userdata);
+/* Gives it work and wakes it if it sleeps. iowait: it waited for I/O. */
+void task_wake(struct task *task, double work_nsec, bool iowait);
+/* It goes to sleep now, whatever it had to do (an endless one's way). */
+void task_sleep(struct task *task);
+/* sched_setattr(): takes effect at once, on the run queue too. */
+void task_set_uclamp(struct task *task, uint16_t min, uint16_t max);
+/* sched_setaffinity(): moves it if it has to. Never empty. */
+void task_set_allowed(struct task *task, uint64_t allowed);
+/* Moves it to a CPU, whatever the balancer would do: what a guest's balancer did by a timetable. */
+void task_move(struct task *task, unsigned cpu);
+void task_set_util_guest(struct task *task, double util);
+void task_remove(struct task *task); /* for good */
+
+/* -- looking; all brought up to now -- */
+
+struct cpu_view {
+	double util_avg, util_est, runnable_avg; /* of the root run queue */
+	double uclamp_min, uclamp_max;		 /* of its runnable tasks, by buckets */
+	unsigned n_running;
+	bool idle;
+	uint64_t idle_since_nsec;
+	uint64_t update_nsec;			 /* of the averages, in queue time */
+	uint64_t run_nsec, delay_nsec, idle_nsec; /* as /proc/schedstat and /proc/stat, counted up */
+	uint64_t steal_nsec;			 /* wanted to run, and had no speed */
+	uint64_t slices;			 /* /proc/schedstat's ninth: tasks that got it */
+	uint64_t booked_nsec;			 /* and its seventh: run time, booked at switches */
+};
+void kernel_view(struct kernel *kernel, unsigned cpu, struct cpu_view *ret);
+double task_util(struct task *task);	 /* task's util_avg, now */
