@@ -61,6 +61,7 @@ void kernel_set_speed(struct kernel *kernel, unsigned cpu, double speed, double 
 
 /* A CPU comes or goes; its tasks move. At least one must stay. */
 void kernel_set_online(struct kernel *kernel, unsigned cpu, bool online);
+bool kernel_is_online(const struct kernel *kernel, unsigned cpu);
 
 /* -- tasks -- */
 
