@@ -19,6 +19,7 @@ struct arm_state {
 	struct hostd_model *host;
 	struct governor_policy policy; /* of guests that have a cpufreq */
 	struct seat *seats;
+	struct event warm;
 };
 
 /* What a guest that has a cpufreq is given: the operating points of the host's largest CPUs, each a
@@ -145,16 +146,25 @@ static void vm_changed(void *userdata, struct vm *vm)
 	hostd_model_changed(state->host, vm);
 }
 
-/* What is steady is the last third of what is measured. */
+/* What is steady is the last third of what is measured. The scenario's length is its end. */
 static struct hostd_config hostd_config_of(const struct scenario *scenario)
 {
 	struct hostd_config config;
 
 	hostd_config_init(&config);
-	config.settled_nsec = scenario->warm_nsec + scenario->length_nsec / 3 * 2;
-	config.figures_nsec = MAX(scenario->length_nsec, UINT64_C(1));
+	config.figures_nsec = MAX(scenario->length_nsec - scenario->warm_nsec, UINT64_C(1));
+	config.settled_nsec = scenario->warm_nsec + config.figures_nsec / 3 * 2;
 	config.budget1024_percent = scenario->budget1024_percent;
 	return config;
+}
+
+/* What came before isn't measured. */
+static void on_warm(struct event *event)
+{
+	struct arm_state *state =
+		(struct arm_state *)((char *)event - offsetof(struct arm_state, warm));
+
+	*world_arm_figures(state->world) = (struct arm_figures){};
 }
 
 static void *begin(struct world *world)
@@ -172,6 +182,8 @@ static void *begin(struct world *world)
 		free(state);
 		return NULL;
 	}
+	state->warm.fire = on_warm;
+	queue_set(world_queue(world), &state->warm, world_scenario(world)->warm_nsec);
 	for (unsigned i = 0; i < world_n_vms(world); i++)
 		if (world_vm(world, i))
 			vm_started(state, world_vm(world, i));
@@ -184,6 +196,7 @@ static void end(void *userdata)
 
 	if (!state)
 		return;
+	queue_set(world_queue(state->world), &state->warm, SIM_NEVER);
 	hostd_model_free(state->host);
 	for (struct seat *seat = state->seats, *next; seat; seat = next) {
 		next = seat->next;

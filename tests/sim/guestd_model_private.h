@@ -18,6 +18,12 @@ enum guestd_due {
 	DUE_SPEED = 1 << 2,
 };
 
+/* A CPU's averages, when they were last updated. */
+struct guestd_seen {
+	uint64_t update_nsec;
+	double util_avg;
+};
+
 struct guestd_model {
 	struct guestd_world world;
 	struct guestd_config config;
@@ -39,6 +45,7 @@ struct guestd_model {
 
 	/* guestd_model_signal.c: one of the two, or a lie */
 	struct signal_model *signal;
+	struct guestd_seen *seen;
 	struct estimator *estimator;
 	struct counters *counters;
 	uint64_t online_usec;

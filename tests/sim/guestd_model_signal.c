@@ -64,31 +64,46 @@ static void leave_self_out(const struct guestd_model *model, unsigned vcpu, uint
 }
 
 /* As fill(). There are no real-time and deadline tasks. */
-static void fill(const struct guestd_model *model, unsigned vcpu, struct pelt_record *record)
+static void fill(const struct guestd_model *model, unsigned vcpu, const struct cpu_signal *signal,
+		 struct pelt_record *record)
 {
+	uint32_t util_avg = (uint32_t)signal->util_avg, util_est = (uint32_t)signal->util_est;
 	struct cpu_view view;
-	uint32_t util_avg, util_est;
 
 	kernel_view(vm_kernel(model->world.vm), vcpu, &view);
-	util_avg = (uint32_t)view.util_avg;
-	util_est = (uint32_t)view.util_est;
 	leave_self_out(model, vcpu, &util_avg, &util_est);
 	record->util_avg1024 = (uint16_t)pelt_step_cut(util_avg);
 	record->util_est1024 = (uint16_t)pelt_step_cut(util_est);
-	record->uclamp_min1024 = cut(view.uclamp_min);
-	record->uclamp_max1024 = cut(view.uclamp_max);
+	record->uclamp_min1024 = cut(signal->uclamp_min);
+	record->uclamp_max1024 = cut(signal->uclamp_max);
 	record->runnable = (uint16_t)view.n_running;
 	record->run_nsec = view.run_nsec;
 	record->steal_nsec = view.steal_nsec;
 	record->delay_nsec = view.delay_nsec;
 }
 
+/* Whether pelt_cfs_tp has fired: a wake-up from I/O alone only makes the kernel's cpufreq look. */
+static bool is_new(struct guestd_model *model, unsigned vcpu, const struct cpu_signal *signal)
+{
+	struct guestd_seen *seen = &model->seen[vcpu];
+	const struct guestd_seen now = {signal->update_nsec, signal->util_avg};
+	bool same = seen->update_nsec == now.update_nsec && seen->util_avg == now.util_avg;
+
+	*seen = now;
+	return !same;
+}
+
 /* As on_cfs(). */
 void guestd_model_updated(struct guestd_model *model, unsigned vcpu)
 {
+	struct cpu_signal signal;
+
 	if (!model->signal)
 		return;
-	fill(model, vcpu, signal_model_record(model->signal, vcpu));
+	kernel_signal(vm_kernel(model->world.vm), vcpu, &signal);
+	if (!is_new(model, vcpu, &signal))
+		return;
+	fill(model, vcpu, &signal, signal_model_record(model->signal, vcpu));
 	if (signal_model_note(model->signal, vcpu, daemon_nsec(model->world.queue)))
 		guestd_wake(model, DUE_TICK);
 }
@@ -239,7 +254,8 @@ bool guestd_signal_init(struct guestd_model *model)
 	if (is_bpf(model)) {
 		model->signal =
 			signal_model_new(model->n_cpus, (uint32_t)model->config.guest.step1024);
-		return model->signal;
+		model->seen = calloc(model->n_cpus, sizeof(*model->seen));
+		return model->signal && model->seen;
 	}
 	if (model->world.agent->kind != AGENT_PROC)
 		return true;
@@ -252,6 +268,7 @@ bool guestd_signal_init(struct guestd_model *model)
 void guestd_signal_done(struct guestd_model *model)
 {
 	signal_model_free(model->signal);
+	free(model->seen);
 	estimator_free(model->estimator);
 	free(model->counters);
 }

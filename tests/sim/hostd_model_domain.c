@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One domain of the simulated hostd: from its guest's demands to its vCPU threads, and back what
  * they get. As hostd/domain.c. */
-#include <math.h>
-
 #include "common/macro.h"
 #include "tests/sim/hostd_model_private.h"
 
@@ -25,13 +23,13 @@ static void hold_offline(struct hostd_domain *domain)
 static void set_allowed(const struct hostd_domain *domain, struct hostd_vcpu *vcpu)
 {
 	const struct kernel *kernel = machine_kernel(domain->host->machine);
-	uint64_t online = 0;
+	uint64_t online = 0, mask;
 
 	for (unsigned i = 0; i < domain->host->n_cpus; i++)
 		online |= (uint64_t)kernel_is_online(kernel, i) << i;
+	mask = vcpu->found_allowed & online;
 	cpumask_clear(&vcpu->allowed);
-	vcpu->allowed.word[0] =
-		vcpu->found_allowed & online ? vcpu->found_allowed & online : vcpu->found_allowed;
+	vcpu->allowed.word[0] = mask ? mask : vcpu->found_allowed;
 }
 
 /* As resolve_threads(): a vCPU that isn't plugged in has none. */
@@ -107,16 +105,18 @@ void hostd_domain_update(struct hostd_domain *domain)
 
 /* -- feedback -- */
 
-/* No more than this can a record tell: which of the host's capacities and of their frequencies it
- * is. */
-static double bits_of(const struct hostd_model *host)
+/* No more than this can a record tell: which of the host's operating points it is, in whole bits.
+ */
+static unsigned bits_of(const struct hostd_model *host)
 {
 	const struct machine_config *config = machine_config(host->machine);
-	unsigned values = 0;
+	unsigned values = 0, bits = 0;
 
 	for (unsigned i = 0; i < config->n_domains; i++)
 		values += config->domain[i].n_opps;
-	return log2(MAX(values, 1U));
+	while (1U << bits < values)
+		bits++;
+	return bits;
 }
 
 /* As send_feedback(). */
@@ -149,7 +149,7 @@ static void send_feedback(struct hostd_domain *domain, uint64_t now_usec)
 		return;
 	domain->feedback_sequence += n > 0;
 	host->figures->feedback_bits +=
-		n * bits_of(host) * (double)SIM_SEC / (double)host->config.figures_nsec;
+		(double)(n * bits_of(host) * SIM_SEC) / (double)host->config.figures_nsec;
 	for (unsigned i = 0; i < n; i++)
 		domain->vcpus[domain->identity.vcpu_of_cpu[changed[i].cpu]].told = changed[i];
 }

@@ -10,16 +10,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tests/sim/pelt_model.h"
 #include "tests/sim/queue.h"
 
-#define SIM_CPUS_MAX 64U /* of one kernel */
+#define SIM_CPUS_MAX	64U /* of one kernel */
+#define SIM_BUCKETS_MAX 20U /* CONFIG_UCLAMP_BUCKETS_COUNT's own limit */
 
 struct kernel;
 struct task;
 
 /* As struct sched_avg (include/linux/sched.h), of a task or of a run queue. */
 struct load_avg {
-	double util_avg, runnable_avg;
+	double util_avg, runnable_avg; /* when the kernel last computed them */
 	double util_est;      /* of a run queue: the sum over its enqueued tasks */
 	uint64_t update_nsec; /* of the run queue's PELT clock */
 };
@@ -32,13 +34,15 @@ struct kernel_config {
 	unsigned domain[SIM_CPUS_MAX]; /* energy-aware scheduling's performance domains */
 	bool energy_aware;	       /* EAS places (find_energy_efficient_cpu()) */
 	uint64_t tick_nsec, slice_nsec;
-	unsigned uclamp_buckets;       /* 5; 0: no uclamp */
+	double tick_work_nsec;	       /* what a tick costs: a guest's makes it exit */
+	unsigned uclamp_buckets;       /* 5; 0: no uclamp; at most SIM_BUCKETS_MAX */
 	bool invariant;		       /* load tracking counts at kernel_set_speed()'s scale */
 	bool runnable_boost;	       /* schedutil looks at runnable_avg, since 6.5 */
 };
 void kernel_config_init(struct kernel_config *config);
 
-/* What the world around does when something happens in a kernel. Any may be NULL. */
+/* What the world around does when something happens in a kernel. Any may be NULL. They are called when the kernel
+ * has settled, so they may call back into it; of several updates of a CPU at one moment there is one call. */
 struct kernel_ops {
 	/* A run queue's averages have been updated (the tracepoints pelt_cfs and sched_util_est_cfs).
 	 * iowait: by a task that comes back from waiting for I/O. */
@@ -49,15 +53,28 @@ struct kernel_ops {
 	void (*switched)(void *userdata, unsigned cpu, struct task *task, bool runs);
 	/* Power of a domain for EAS: of its CPUs at these sums (em_cpu_energy()). */
 	double (*energy)(void *userdata, unsigned domain, double max_util, double sum_util);
+	/* May a CPU take an interrupt now? If not (a vCPU whose thread doesn't run), the world brings that about,
+	 * and then calls kernel_arrived(). NULL: always. Called at once, so it may not call back. */
+	bool (*interrupt)(void *userdata, unsigned cpu);
 };
 
 struct kernel *kernel_new(struct queue *queue, const struct kernel_config *config,
 			  const struct kernel_ops *ops, void *userdata);
 void kernel_free(struct kernel *kernel);
 
-/* How fast a CPU works from now on: 0 is a vCPU whose thread doesn't run, whose time then is stolen. And the
- * scale (0..1) that this kernel's load tracking applies, which a guest may have wrong. */
+/* How fast a CPU works from now on: 0 is a vCPU whose thread waits for a CPU, whose time then is stolen. (One that
+ * is halted keeps its speed: nothing runs on it before kernel_arrived().) And the frequency scale (0..1) that this
+ * kernel's load tracking applies if it is invariant, which a guest may have wrong; it is of the CPU's capacity. */
 void kernel_set_speed(struct kernel *kernel, unsigned cpu, double speed, double scale);
+double kernel_speed(const struct kernel *kernel, unsigned cpu);
+double kernel_scale(const struct kernel *kernel, unsigned cpu);
+
+/* A CPU whose `interrupt` said no takes interrupts now: what waited for it wakes up. */
+void kernel_arrived(struct kernel *kernel, unsigned cpu);
+/* Work that the kernel itself, or what is below it, has to do on a CPU before its task goes on. */
+void kernel_charge(struct kernel *kernel, unsigned cpu, double work_nsec);
+bool kernel_has_work(const struct kernel *kernel, unsigned cpu); /* a task, or one that is about to wake there */
+const struct kernel_config *kernel_config(const struct kernel *kernel);
 
 /* A CPU comes or goes; its tasks move. At least one must stay. */
 void kernel_set_online(struct kernel *kernel, unsigned cpu, bool online);
@@ -90,8 +107,15 @@ struct task {
 	uint64_t run_nsec, delay_nsec, switches, migrations;
 	double done_nsec; /* work */
 	/* The scheduler's own. */
-	double vruntime;
-	uint64_t since_nsec;
+	struct pelt_model pelt;
+	bool period_ended;	/* since avg was computed */
+	bool est_unchanged;	/* UTIL_AVG_UNCHANGED: nothing new to learn for util_est */
+	bool attached;		/* its averages are part of its CPU's */
+	bool waking, iowait;	/* it waits for its CPU to take the interrupt */
+	double est_counted;	/* in the run queue's sum */
+	uint16_t clamp_counted[2];
+	double vruntime, deadline, vlag;
+	uint64_t since_nsec;	/* it waits; or it runs */
 	struct task *next;
 };
 
@@ -126,4 +150,14 @@ struct cpu_view {
 	uint64_t booked_nsec;			 /* and its seventh: run time, booked at switches */
 };
 void kernel_view(struct kernel *kernel, unsigned cpu, struct cpu_view *ret);
+
+/* A run queue as its own kernel's cpufreq, and eBPF, see it: as it was at its last update. */
+struct cpu_signal {
+	double util_avg, util_est, runnable_avg;
+	double uclamp_min, uclamp_max;
+	uint64_t idle_calls;  /* how often it has gone idle: tick_nohz_get_idle_calls_cpu() */
+	uint64_t update_nsec; /* of the queue's time */
+	bool idle;
+};
+void kernel_signal(const struct kernel *kernel, unsigned cpu, struct cpu_signal *ret);
 double task_util(struct task *task);	 /* task's util_avg, now */

@@ -22,6 +22,8 @@ struct event {
 	size_t place;	/* 0: not queued */
 };
 
+#define EVENT_OWNER(event_, type, member) ((type *)((char *)(event_)-offsetof(type, member)))
+
 struct queue;
 
 struct queue *queue_new(void);

@@ -33,6 +33,9 @@ struct task *vm_thread(struct vm *vm, unsigned vcpu); /* the vCPU's thread on th
 /* The guest's cpufreq: what its load tracking takes as its scale, 0..1. Only if invariant. */
 void vm_set_scale(struct vm *vm, unsigned vcpu, double scale);
 double vm_scale(const struct vm *vm, unsigned vcpu);
+/* From now on it is what the host gives, at each moment: capacity and frequency of the thread's CPU, and for one that sleeps
+ * what it had last. The KVM-CPUFreq patches' way. */
+void vm_follow_scale(struct vm *vm, bool follow);
 
 /* `virsh suspend` and resume: its threads don't run, its clock stands. */
 void vm_pause(struct vm *vm, bool paused);
