@@ -3,8 +3,7 @@
 #include "common/macro.h"
 #include "tests/sim/guestd_model_private.h"
 
-#define MODEL_OF(event, member)                                                                    \
-	((struct guestd_model *)((char *)(event)-offsetof(struct guestd_model, member)))
+#define MODEL_OF(event, member) EVENT_OWNER(event, struct guestd_model, member)
 
 void guestd_config_init(struct guestd_config *config)
 {

@@ -263,8 +263,7 @@ static const struct path_ops path_ops = {on_up, on_bytes, on_down};
 /* As on_retry() with connect_now(). */
 static void on_retry(struct event *event)
 {
-	struct guestd_model *model =
-		(struct guestd_model *)((char *)event - offsetof(struct guestd_model, retry));
+	struct guestd_model *model = EVENT_OWNER(event, struct guestd_model, retry);
 
 	model->state = UPLINK_CONNECTING;
 	model->progress_usec = guestd_now_usec(model);

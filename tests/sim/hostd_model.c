@@ -6,8 +6,7 @@
 #include "common/macro.h"
 #include "tests/sim/hostd_model_private.h"
 
-#define DOMAIN_OF(event, member)                                                                   \
-	((struct hostd_domain *)((char *)(event)-offsetof(struct hostd_domain, member)))
+#define DOMAIN_OF(event, member) EVENT_OWNER(event, struct hostd_domain, member)
 
 void hostd_config_init(struct hostd_config *config)
 {
@@ -76,8 +75,7 @@ static void serve(struct hostd_domain *domain)
 
 static void on_work(struct event *event)
 {
-	struct hostd_model *host =
-		(struct hostd_model *)((char *)event - offsetof(struct hostd_model, work));
+	struct hostd_model *host = EVENT_OWNER(event, struct hostd_model, work);
 	struct hostd_domain *domain = host->ready;
 
 	host->woken = false;
@@ -273,6 +271,11 @@ void hostd_model_changed(struct hostd_model *host, const struct vm *vm)
 
 	if (domain)
 		hostd_domain_update(domain);
+}
+
+double hostd_model_floors(const struct hostd_model *host)
+{
+	return host->floors_sum;
 }
 
 uint16_t hostd_model_floor(const struct hostd_model *host, const struct vm *vm, unsigned vcpu)

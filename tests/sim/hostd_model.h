@@ -38,6 +38,9 @@ int hostd_model_add(struct hostd_model *host, struct vm *vm, struct path *path,
 void hostd_model_remove(struct hostd_model *host, const struct vm *vm);
 void hostd_model_changed(struct hostd_model *host, const struct vm *vm);
 
+/* The sum of all floors that stand. */
+double hostd_model_floors(const struct hostd_model *host);
+
 /* For tests. */
 uint16_t hostd_model_floor(const struct hostd_model *host, const struct vm *vm, unsigned vcpu);
 bool hostd_model_has_guest(const struct hostd_model *host, const struct vm *vm);

@@ -68,8 +68,7 @@ static void look(struct hostd_model *host)
 
 static void on_look(struct event *event)
 {
-	struct hostd_model *host =
-		(struct hostd_model *)((char *)event - offsetof(struct hostd_model, look));
+	struct hostd_model *host = EVENT_OWNER(event, struct hostd_model, look);
 
 	host->looks = is_demanded(host);
 	if (!host->looks)

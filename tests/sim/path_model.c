@@ -19,7 +19,7 @@ struct parcel {
 
 /* One direction, named by the end where it arrives. */
 struct way {
-	struct event event; /* first: the way is found by it */
+	struct event event;
 	struct path *path;
 	enum path_end to;
 	struct dice dice;
@@ -77,7 +77,7 @@ static void deliver(struct path *path, enum path_end end, const struct parcel *p
 
 static void arrive(struct event *event)
 {
-	struct way *way = (struct way *)event;
+	struct way *way = EVENT_OWNER(event, struct way, event);
 	struct parcel *parcel = take_first(way);
 
 	set_arrival(way);
@@ -133,7 +133,7 @@ static void set_cut(struct path *path)
 /* The connection is reset: what is under way is lost, and both ends learn of it at once. */
 static void cut(struct event *event)
 {
-	struct path *path = (struct path *)((char *)event - offsetof(struct path, cut));
+	struct path *path = EVENT_OWNER(event, struct path, cut);
 
 	set_cut(path);
 	if (!path->up[PATH_GUEST] || !path->up[PATH_HOST])
