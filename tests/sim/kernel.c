@@ -37,6 +37,7 @@ static void rq_init(struct kernel *kernel, unsigned cpu)
 	rq->clock_task = rq->clock_pelt = rq->pelt.last_nsec = (double)rq->clock_nsec;
 	rq->tick.fire = rq_tick;
 	rq->complete.fire = rq_complete;
+	rq->leave_idle.fire = rq_leave_idle;
 	clamp_init(rq);
 }
 
@@ -54,6 +55,7 @@ struct kernel *kernel_new(struct queue *queue, const struct kernel_config *confi
 	kernel->n = config->n_cpus;
 	kernel->online = kernel->n == 64 ? UINT64_MAX : bit_of(kernel->n) - 1;
 	kernel->context = -1;
+	dice_init(&kernel->jitter, config->seed, "wake-up");
 	if (ops)
 		kernel->ops = *ops;
 	kernel->rq = calloc(kernel->n, sizeof(*kernel->rq));
@@ -75,6 +77,7 @@ void kernel_free(struct kernel *kernel)
 	{
 		queue_set(kernel->queue, &rq->tick, SIM_NEVER);
 		queue_set(kernel->queue, &rq->complete, SIM_NEVER);
+		queue_set(kernel->queue, &rq->leave_idle, SIM_NEVER);
 	}
 	free(kernel->rq);
 	free(kernel);

@@ -34,6 +34,10 @@ struct kernel_config {
 	unsigned domain[SIM_CPUS_MAX]; /* energy-aware scheduling's performance domains */
 	bool energy_aware;	       /* EAS places (find_energy_efficient_cpu()) */
 	uint64_t tick_nsec, slice_nsec;
+	uint64_t wake_nsec;	       /* from a wake-up on an idle CPU until the task runs there: the way out of the
+					* idle state, the interrupt, the switch; 0: none */
+	uint64_t wake_jitter_nsec;     /* exponentially distributed with that mean, on top of it */
+	uint64_t seed;		       /* of that: the run's */
 	double tick_work_nsec;	       /* what a tick costs: a guest's makes it exit */
 	unsigned uclamp_buckets;       /* 5; 0: no uclamp; at most SIM_BUCKETS_MAX */
 	bool invariant;		       /* load tracking counts at kernel_set_speed()'s scale */

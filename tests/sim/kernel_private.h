@@ -5,6 +5,7 @@
 #pragma once
 
 #include "common/macro.h"
+#include "tests/sim/dice.h"
 #include "tests/sim/kernel.h"
 
 #define CAPACITY	1024.
@@ -47,6 +48,8 @@ struct rq {
 	struct task *arriving; /* wake-ups that wait for the CPU, in order */
 	double overhead;       /* work before curr goes on */
 	struct event tick, complete;
+	struct event leave_idle; /* it is on its way out of its idle state */
+	bool awake;		 /* and there */
 	uint64_t tick_due_nsec;
 	uint64_t idle_since_nsec, idle_calls;
 	uint64_t run_nsec, delay_nsec, idle_nsec, steal_nsec, slices, booked_nsec;
@@ -64,6 +67,7 @@ struct kernel {
 	uint64_t online;
 	unsigned depth;
 	int context; /* the CPU that is doing something now, -1: none in particular */
+	struct dice jitter;
 	bool asymmetric, overutilized;
 	double most_capacity;
 	uint64_t blocked_at_nsec, overutilized_at_nsec;
@@ -129,6 +133,7 @@ void rq_schedule(struct rq *rq);
 void rq_program(struct rq *rq);
 void rq_tick(struct event *event);
 void rq_complete(struct event *event);
+void rq_leave_idle(struct event *event);
 void rq_resched(struct rq *rq);
 
 /* -- placement_model.c, eas_model.c -- */

@@ -31,7 +31,8 @@ struct machine_config {
 	double idle_mw;		/* of each CPU that idles, so that racing to idle isn't free */
 };
 
-/* A machine by name: separate, shared, biglittle (as tests/lab/dts.sh has them), server16, hybrid8, phone8, old61. False:
+/* A machine by name: separate, shared, biglittle (as tests/lab/dts.sh has them; lab-separate and so on: as
+ * the lab emulates them), server16, hybrid8, phone8, old61. False:
  * there is none of that name. */
 bool machine_shape(const char *name, struct machine_config *ret);
 

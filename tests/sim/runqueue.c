@@ -149,12 +149,41 @@ static void set_idle(struct rq *rq, bool idle)
 	}
 }
 
+/* Whether an idle CPU that has something to do now still is on its way. */
+static bool leaves_idle(struct rq *rq)
+{
+	const struct kernel_config *config = &rq->kernel->config;
+	uint64_t nsec = config->wake_nsec;
+
+	if (!rq->idle || rq->awake || rq->n_queued == 0 || nsec == 0)
+		return false;
+	if (rq->leave_idle.place != 0)
+		return true;
+	if (config->wake_jitter_nsec > 0)
+		nsec += dice_wait(&rq->kernel->jitter, config->wake_jitter_nsec);
+	queue_set(rq->kernel->queue, &rq->leave_idle, rq_now(rq) + nsec);
+	return true;
+}
+
+void rq_leave_idle(struct event *event)
+{
+	struct rq *rq = EVENT_OWNER(event, struct rq, leave_idle);
+
+	kernel_enter(rq->kernel);
+	rq->awake = true;
+	rq_resched(rq);
+	kernel_leave(rq->kernel);
+}
+
 /* __schedule() */
 void rq_schedule(struct rq *rq)
 {
 	struct task *prev = rq->curr, *next;
 
 	rq_integrate(rq);
+	if (leaves_idle(rq))
+		return;
+	rq->awake = false;
 	if (!prev && rq->n_queued == 0 && !rq->idle && rq->online)
 		balance_newidle(rq);
 	next = eevdf_pick(rq);

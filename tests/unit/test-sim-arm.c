@@ -4,7 +4,7 @@
 #include "hostd/policy.h"
 #include "tests/sim/daemon_clock.h"
 #include "tests/sim/signal_model.h"
-#include "tests/unit/test_sim.h"
+#include "tests/unit/test_sim_arm.h"
 
 /* The floor for that demand, of a 6.12 host. */
 static uint16_t floor_for(uint16_t demand1024)
