@@ -214,6 +214,11 @@ void kernel_set_online(struct kernel *kernel, unsigned cpu, bool online)
 	kernel_leave(kernel);
 }
 
+bool kernel_is_online(const struct kernel *kernel, unsigned cpu)
+{
+	return kernel->rq[cpu].online;
+}
+
 void kernel_view(struct kernel *kernel, unsigned cpu, struct cpu_view *ret)
 {
 	struct rq *rq = &kernel->rq[cpu];

@@ -82,6 +82,7 @@ const struct kernel_config *kernel_config(const struct kernel *kernel);
 
 /* A CPU comes or goes; its tasks move. At least one must stay. */
 void kernel_set_online(struct kernel *kernel, unsigned cpu, bool online);
+bool kernel_is_online(const struct kernel *kernel, unsigned cpu);
 
 /* -- tasks -- */
 

@@ -7,9 +7,6 @@
 #include "tests/sim/metrics.h"
 #include "tests/sim/scenario.h"
 
-/* Whether there is such an arm in this program. */
-bool arm_present(enum arm_kind arm);
-
 struct world *world_new(const struct scenario *scenario, enum arm_kind arm, uint64_t seed);
 void world_free(struct world *world);
 /* Says what happens on that file, from now on: frequencies, clamps, bursts. */

@@ -21,6 +21,7 @@ enum agent_kind { AGENT_NONE, AGENT_BPF, AGENT_PROC, AGENT_LIAR };
 struct agent_config {
 	enum agent_kind kind;
 	uint16_t lie_util1024;	 /* a liar's claim for each vCPU, whatever it does */
+	uint64_t lie_period_nsec; /* it claims that for half of it, and nothing for the other; 0: always */
 	uint64_t silent_from_nsec, silent_until_nsec;
 	uint16_t floor_max1024;
 	unsigned weight;

@@ -369,3 +369,8 @@ void vm_run_agent(struct vm *vm, double work_nsec, struct event *done)
 	if (vm->n_jobs++ == 0)
 		next_job(vm);
 }
+
+struct task *vm_agent(struct vm *vm)
+{
+	return &vm->agent;
+}

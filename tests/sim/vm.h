@@ -43,3 +43,6 @@ void vm_set_online(struct vm *vm, unsigned vcpu, bool online); /* `virsh setvcpu
 
 /* Runs a small task in the guest as guestd would be: on the vCPU where it is, work in nsec; fires when done. */
 void vm_run_agent(struct vm *vm, double work_nsec, struct event *done);
+
+/* That task, of the guest's kernel: guestd leaves itself out of what it reports. It is there from the start. */
+struct task *vm_agent(struct vm *vm);

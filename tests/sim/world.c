@@ -13,10 +13,6 @@
 /* Bursts that begin in the last part of a run don't count: they would have no time to end. */
 #define TAIL_SHARE 20
 
-/* vmfreq's arm isn't written yet: without it, its address is NULL. Once it is, this line has to go, since no archive gives
- * away an object for a weak symbol. */
-#pragma weak arm_vmfreq
-
 static const struct arm *find_arm(enum arm_kind kind)
 {
 	switch (kind) {
@@ -31,11 +27,6 @@ static const struct arm *find_arm(enum arm_kind kind)
 		break;
 	}
 	return NULL;
-}
-
-bool arm_present(enum arm_kind arm)
-{
-	return (arm != ARM_PATCHES && arm != ARM_WITH) || find_arm(arm);
 }
 
 const char *arm_name(enum arm_kind arm)
