@@ -10,7 +10,8 @@
 /* Nothing but the loads takes time there. */
 #define HOST "name n\nabout a\nwarm-up 0\nlength 2s\nhost separate performance\n"
 
-/* A CPU takes a while to leave idle, and slices are as they are: that is little beside bursts of ms. */
+/* A CPU takes a while to leave idle, and slices are as they are: that is little beside bursts of
+ * ms. */
 static void near(double is, double should, double share)
 {
 	EXPECT(fabs(is - should) <= share * should, "%.12g isn't %.12g", is, should);
@@ -42,6 +43,22 @@ static void test_periodic(_unused_ void **state)
 	assert_true(f.mean_nsec > 100e6);
 	f = alone(HOST "load x on host:0 periodic work 1ms period 20ms from 1s until 1500ms");
 	assert_in_range(f.bursts, 24, 26);
+}
+
+/* One under way, one that waits: two of three are dropped, and are late all the same. */
+static void test_drop(_unused_ void **state)
+{
+	struct group_figures f = alone(HOST "load x on host:0 periodic work 30ms period 10ms drop");
+
+	near(f.done_nsec, 2e9, 0.01);
+	near(f.offered_nsec, 2e9, 0.05);
+	near(f.bursts, 63, 0.05);
+	near(f.due, 190, 0.05);
+	assert_int_equal(f.missed, f.due);
+	assert_true(f.mean_nsec <= 61e6 && f.mean_nsec >= 45e6);
+	f = alone(HOST "load x on host:0 periodic work 9ms period 10ms drop");
+	assert_in_range(f.bursts, 189, 190);
+	assert_int_equal(f.missed, 0);
 }
 
 static void test_vary(_unused_ void **state)
@@ -275,19 +292,13 @@ static void test_same_run(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_periodic),
-		cmocka_unit_test(test_vary),
-		cmocka_unit_test(test_wave),
-		cmocka_unit_test(test_ui),
-		cmocka_unit_test(test_storage),
-		cmocka_unit_test(test_inference),
-		cmocka_unit_test(test_hog_compile_noise),
-		cmocka_unit_test(test_server),
-		cmocka_unit_test(test_timetable),
-		cmocka_unit_test(test_pause),
-		cmocka_unit_test(test_stop_and_start),
-		cmocka_unit_test(test_same_work),
-		cmocka_unit_test(test_same_run),
+		cmocka_unit_test(test_periodic),  cmocka_unit_test(test_drop),
+		cmocka_unit_test(test_vary),	  cmocka_unit_test(test_wave),
+		cmocka_unit_test(test_ui),	  cmocka_unit_test(test_storage),
+		cmocka_unit_test(test_inference), cmocka_unit_test(test_hog_compile_noise),
+		cmocka_unit_test(test_server),	  cmocka_unit_test(test_timetable),
+		cmocka_unit_test(test_pause),	  cmocka_unit_test(test_stop_and_start),
+		cmocka_unit_test(test_same_work), cmocka_unit_test(test_same_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

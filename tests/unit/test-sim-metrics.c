@@ -62,6 +62,30 @@ static void test_group(_unused_ void **state)
 	free(group.bursts);
 }
 
+/* Two of four were dropped: all have missed, and two have a time. */
+static void test_dropped(_unused_ void **state)
+{
+	struct metrics_group group = {};
+	struct group_figures f;
+
+	for (unsigned i = 0; i < 4; i++) {
+		size_t burst = metrics_begin(&group, i * MS, i % 2 ? SIM_SEC : MS, 1e6);
+
+		if (i % 2)
+			metrics_drop(&group, burst);
+		else
+			metrics_end(&group, burst, (i + 3) * MS);
+	}
+	metrics_figures(&group, 0, 10 * MS, 10 * MS, &f);
+	assert_int_equal(f.bursts, 2);
+	assert_int_equal(f.due, 4);
+	assert_int_equal(f.missed, 4);
+	near(f.mean_nsec, 3e6);
+	near(f.stretch, 3);
+	near(f.offered_nsec, 2e6);
+	free(group.bursts);
+}
+
 static void test_more_work(_unused_ void **state)
 {
 	struct metrics_group group = {};
@@ -269,15 +293,11 @@ static void test_bounds(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_median),
-		cmocka_unit_test(test_group),
-		cmocka_unit_test(test_more_work),
-		cmocka_unit_test(test_settle),
-		cmocka_unit_test(test_gap),
-		cmocka_unit_test(test_parity),
-		cmocka_unit_test(test_no_gap),
-		cmocka_unit_test(test_loss),
-		cmocka_unit_test(test_energy_and_neighbours),
+		cmocka_unit_test(test_median),	cmocka_unit_test(test_group),
+		cmocka_unit_test(test_dropped), cmocka_unit_test(test_more_work),
+		cmocka_unit_test(test_settle),	cmocka_unit_test(test_gap),
+		cmocka_unit_test(test_parity),	cmocka_unit_test(test_no_gap),
+		cmocka_unit_test(test_loss),	cmocka_unit_test(test_energy_and_neighbours),
 		cmocka_unit_test(test_bounds),
 	};
 
