@@ -121,8 +121,13 @@ static struct result run(const char *shape, uint64_t seed, bool native)
 		swap.vm = vm_new(swap.queue, swap.machine, &vm);
 	kernel = native ? machine_kernel(swap.machine) : vm_kernel(swap.vm);
 	dice_init(&swap.dice, seed, "exchange");
-	start(&swap, &swap.a, kernel, "A", 0, 0.7 * PERIOD_NSEC);
+	/* Whose timer goes off first is chance. Where B's does, it finds what A has left on the
+	 * CPU. */
+	if (seed % 2)
+		start(&swap, &swap.a, kernel, "A", 0, 0.7 * PERIOD_NSEC);
 	start(&swap, &swap.b, kernel, "B", 1, 0.1 * PERIOD_NSEC);
+	if (seed % 2 == 0)
+		start(&swap, &swap.a, kernel, "A", 0, 0.7 * PERIOD_NSEC);
 	swap.exchange.fire = exchange;
 	queue_set(swap.queue, &swap.exchange,
 		  dice_between(&swap.dice, 60 * SIM_MSEC, 240 * SIM_MSEC));
@@ -177,7 +182,7 @@ static void test_native(_unused_ void **state)
 	expect_near("A, MHz", result.a_mhz, 2995, 3);
 	expect_near("A, ms", result.a_burst_ms, 11.61, 3);
 	EXPECT(result.a_late_percent < 3, "%.1f %% late", result.a_late_percent);
-	expect_near("B, MHz", result.b_mhz, 687, 12);
+	expect_near("B, MHz", result.b_mhz, 687, 15);
 }
 
 /* Measured in the lab: 2420 MHz (FACTS.md 2343), 14.76 ms (15.5), 27.3 % late (31), B 2267 MHz
