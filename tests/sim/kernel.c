@@ -165,7 +165,7 @@ void kernel_charge(struct kernel *kernel, unsigned cpu, double work_nsec)
 	struct rq *rq = &kernel->rq[cpu];
 
 	rq_account(rq);
-	if (!rq->curr)
+	if (rq->n_queued == 0)
 		return;
 	rq->overhead += work_nsec;
 	rq_program(rq);
