@@ -43,6 +43,7 @@ struct scenario {
 	char name[SCENARIO_NAME_MAX];
 	char *about;
 	uint64_t warm_nsec, length_nsec; /* figures are of what comes after warm_nsec */
+	uint64_t steady_from_nsec, steady_until_nsec; /* "steady"; both SIM_NEVER: it never is */
 	struct machine_config machine;
 	struct path_config path;
 	unsigned n_vms;
