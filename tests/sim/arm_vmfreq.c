@@ -146,14 +146,18 @@ static void vm_changed(void *userdata, struct vm *vm)
 	hostd_model_changed(state->host, vm);
 }
 
-/* What is steady is the last third of what is measured. The scenario's length is its end. */
+/* The last third of what is steady. */
 static struct hostd_config hostd_config_of(const struct scenario *scenario)
 {
+	uint64_t from = scenario->steady_from_nsec, until = scenario->steady_until_nsec;
 	struct hostd_config config;
 
 	hostd_config_init(&config);
+	if (from < until) {
+		config.settled_from_nsec = until - (until - from) / 3;
+		config.settled_until_nsec = until;
+	}
 	config.figures_nsec = MAX(scenario->length_nsec - scenario->warm_nsec, UINT64_C(1));
-	config.settled_nsec = scenario->warm_nsec + config.figures_nsec / 3 * 2;
 	config.budget1024_percent = scenario->budget1024_percent;
 	return config;
 }

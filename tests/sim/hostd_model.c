@@ -15,7 +15,6 @@ void hostd_config_init(struct hostd_config *config)
 		.work_nsec = 20 * SIM_USEC,
 		.look_nsec = 10 * SIM_MSEC,
 		.look_each_nsec = 4 * SIM_USEC,
-		.settled_nsec = SIM_NEVER,
 		.figures_nsec = SIM_SEC,
 	};
 	config_defaults(host_config_keys, host_config_n_keys, &config->host);
@@ -181,7 +180,7 @@ static void free_domain(struct hostd_domain *domain)
 	queue_set(queue, &domain->feedback_timer, SIM_NEVER);
 	queue_set(queue, &domain->session_timer, SIM_NEVER);
 	free(domain->session.waiting);
-	free(domain->written_nsec);
+	free(domain->written_usec);
 	free(domain->demands);
 	free(domain->vcpus);
 	free(domain);
@@ -216,8 +215,8 @@ static bool allocate(struct hostd_domain *domain)
 
 	domain->vcpus = calloc(n, sizeof(*domain->vcpus));
 	domain->demands = calloc(n, sizeof(*domain->demands));
-	domain->written_nsec = calloc((size_t)n * HOSTD_WRITES_KEPT, sizeof(*domain->written_nsec));
-	return domain->vcpus && domain->demands && domain->written_nsec;
+	domain->written_usec = calloc((size_t)n * HOSTD_WRITES_KEPT, sizeof(*domain->written_usec));
+	return domain->vcpus && domain->demands && domain->written_usec;
 }
 
 int hostd_model_add(struct hostd_model *host, struct vm *vm, struct path *path,

@@ -16,8 +16,9 @@ struct hostd_config {
 	uint64_t work_nsec;	 /* to take what one guest sent, decide and write */
 	uint64_t look_nsec; /* between two looks at the host, while something is demanded; 0: never
 			     */
-	uint64_t look_each_nsec;     /* work of a look for each thread, and each CPU */
-	uint64_t settled_nsec;	     /* from then on writes count as of a settled state */
+	uint64_t look_each_nsec; /* work of a look for each thread, and each CPU */
+	uint64_t settled_from_nsec,
+		settled_until_nsec;  /* writes in between count as of a settled state */
 	uint64_t figures_nsec;	     /* how long figures are counted, for what is told per second */
 	uint16_t budget1024_percent; /* as in struct scenario */
 };

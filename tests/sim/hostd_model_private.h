@@ -86,7 +86,7 @@ struct hostd_domain {
 	struct guest_demand demand;
 	struct demand *demands;
 	struct hostd_vcpu *vcpus;
-	uint64_t *written_nsec; /* of each vCPU the last HOSTD_WRITES_KEPT writes */
+	uint64_t *written_usec; /* of each vCPU the last HOSTD_WRITES_KEPT writes */
 	uint64_t resolve_usec;
 	uint32_t feedback_sequence;
 };

@@ -4,22 +4,23 @@
 #include "common/macro.h"
 #include "tests/sim/hostd_model_private.h"
 
-#define WINDOW_NSEC (4 * SIM_MSEC)
+#define WINDOW_USEC (4 * USEC_PER_MSEC) /* by hostd's own clock */
 
 /* Counts a write, and how many of this vCPU the last 4 ms have seen. */
 static void count(struct hostd_domain *domain, unsigned i)
 {
 	struct hostd_model *host = domain->host;
-	uint64_t now = daemon_nsec(host->queue),
-		 *written = &domain->written_nsec[i * HOSTD_WRITES_KEPT];
+	uint64_t *written = &domain->written_usec[i * HOSTD_WRITES_KEPT];
+	uint64_t at = queue_now(host->queue), now = hostd_now_usec(host);
 	unsigned n = 1;
 
 	host->figures->writes++;
-	host->figures->writes_settled += queue_now(host->queue) >= host->config.settled_nsec;
+	host->figures->writes_settled +=
+		at >= host->config.settled_from_nsec && at < host->config.settled_until_nsec;
 	for (unsigned k = HOSTD_WRITES_KEPT - 1; k > 0; k--)
 		written[k] = written[k - 1];
 	written[0] = now;
-	while (n < HOSTD_WRITES_KEPT && written[n] > 0 && now - written[n] < WINDOW_NSEC)
+	while (n < HOSTD_WRITES_KEPT && written[n] > 0 && now - written[n] < WINDOW_USEC)
 		n++;
 	host->figures->most_in_4ms = MAX(host->figures->most_in_4ms, n);
 }

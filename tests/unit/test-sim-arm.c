@@ -45,7 +45,8 @@ static void test_a_lease_is_renewed(_unused_ void **state)
 	struct sim_test test;
 
 	sim_test_init(&test);
-	test.hostd_config.settled_nsec = 2 * SIM_SEC;
+	test.hostd_config.settled_from_nsec = SIM_SEC / 2;
+	test.hostd_config.settled_until_nsec = 20 * SIM_SEC;
 	sim_test_start(&test);
 	SIM_TEST_AT(test.queue, SIM_SEC);
 	sim_test_use(&test, 0, 500);
@@ -53,7 +54,7 @@ static void test_a_lease_is_renewed(_unused_ void **state)
 	assert_int_equal(sim_test_floor(&test, 0), floor_for(500));
 	assert_in_range(test.figures.reports, 45, 60);
 	assert_int_equal(test.figures.writes, 1);
-	assert_int_equal(test.figures.writes_settled, 0);
+	assert_int_equal(test.figures.writes_settled, 1);
 	assert_int_equal(test.figures.most_in_4ms, 1);
 	assert_true(test.figures.floors_sum_most == floor_for(500));
 	sim_test_end(&test);
