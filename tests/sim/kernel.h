@@ -53,6 +53,9 @@ struct kernel_ops {
 	/* A run queue's averages have been updated (the tracepoints pelt_cfs and sched_util_est_cfs).
 	 * iowait: by a task that comes back from waiting for I/O. */
 	void (*updated)(void *userdata, unsigned cpu, bool iowait);
+	/* The same for cpufreq alone, in the middle of sched_setattr(), when the task's clamps and util_est are off the run
+	 * queue. It may not call back. */
+	void (*updated_without)(void *userdata, unsigned cpu);
 	/* A CPU has nothing more to run; or it has something again. */
 	void (*idle)(void *userdata, unsigned cpu, bool idle);
 	/* A task got a CPU, or lost it. */
