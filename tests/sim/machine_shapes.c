@@ -91,11 +91,11 @@ static bool since(const struct shape *shape, unsigned major, unsigned minor)
 	       (shape->release_major == major && shape->release_minor >= minor);
 }
 
-/* cpufreq_policy_transition_delay_us() of a driver that states its latency. Until 6.8 it was 1000
- * times the latency and at most 10 ms, until 6.10 at most 2 ms; since then half as much again. */
+/* cpufreq_policy_transition_delay_us() of a driver that states its latency. Until 6.9 it was 1000
+ * times the latency and at most 10 ms, until 6.12 at most 2 ms; since then half as much again. */
 static uint64_t rate_limit(const struct shape *shape)
 {
-	if (since(shape, 6, 10))
+	if (since(shape, 6, 12))
 		return shape->latency_nsec + shape->latency_nsec / 2;
 	return MIN(shape->latency_nsec * 1000, (since(shape, 6, 9) ? 2 : 10) * SIM_MSEC);
 }
