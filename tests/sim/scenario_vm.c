@@ -98,6 +98,7 @@ static const struct text_key keys[] = {
 	{"halt-poll", TEXT_NSEC, FIELD(vm.vm.halt_poll_nsec), 0, 0, NULL},
 	{"exit", TEXT_NSEC, FIELD(vm.vm.exit_nsec), 0, 0, NULL},
 	{"agent", TEXT_OWN, 0, 0, 0, read_agent},
+	{"lie-period", TEXT_NSEC, FIELD(vm.agent.lie_period_nsec), 0, 0, NULL},
 	{"goal", TEXT_OWN, 0, 0, 0, read_goal},
 	{"weight", TEXT_NUMBER, FIELD(vm.agent.weight), 1, 10000, NULL},
 	{"floor-max", TEXT_PART1024, FIELD(vm.agent.floor_max1024), 0, 0, NULL},
