@@ -112,10 +112,14 @@ static void *begin(struct world *world)
 	return patches;
 }
 
+/* The VMs that still run are nobody's from now on. */
 static void end(void *state)
 {
 	struct patches *patches = state;
 
+	for (unsigned i = 0; i < world_n_vms(patches->world); i++)
+		if (world_vm(patches->world, i))
+			vm_stopped(patches, world_vm(patches->world, i));
 	while (patches->vms) {
 		struct hinted *gone = patches->vms;
 

@@ -119,14 +119,15 @@ static void tell_idle(struct kernel *kernel)
 		kernel->ops.idle(kernel->userdata, cpu, kernel->rq[cpu].idle);
 }
 
-/* Switches first: cpufreq and who watches are told of what has come of it all. */
+/* cpufreq first: it is called when tasks come and go, before the CPU switches or idles
+ * (sugov_hold_freq() looks at that). */
 void kernel_leave(struct kernel *kernel)
 {
 	while (kernel->depth == 1) {
-		if (kernel->resched)
-			rq_schedule(&kernel->rq[take_first(&kernel->resched)]);
-		else if (kernel->updated)
+		if (kernel->updated)
 			tell_updated(kernel);
+		else if (kernel->resched)
+			rq_schedule(&kernel->rq[take_first(&kernel->resched)]);
 		else if (kernel->idle_changed)
 			tell_idle(kernel);
 		else
@@ -164,7 +165,7 @@ void kernel_charge(struct kernel *kernel, unsigned cpu, double work_nsec)
 	struct rq *rq = &kernel->rq[cpu];
 
 	rq_account(rq);
-	if (!rq->curr)
+	if (rq->n_queued == 0)
 		return;
 	rq->overhead += work_nsec;
 	rq_program(rq);

@@ -39,7 +39,7 @@ struct scenario_load {
 	uint64_t jitter_nsec;
 	double vary;
 	uint64_t deadline_nsec; /* 0: the period; SIM_NEVER: none */
-	bool placed, roam, ramp;
+	bool placed, roam, ramp, drop;
 	unsigned first_place;
 	struct timetable *timetable;
 };

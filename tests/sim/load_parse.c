@@ -41,6 +41,10 @@ static int read_timetable(const struct text_line *line, unsigned at, void *objec
 	{                                                                                          \
 		"deadline", TEXT_NSEC_NONE, FIELD(deadline_nsec), 1, 0, NULL                       \
 	}
+#define KEY_DROP                                                                                   \
+	{                                                                                          \
+		"drop", TEXT_FLAG, FIELD(drop), 0, 0, NULL                                         \
+	}
 #define KEY_ROAM                                                                                   \
 	{                                                                                          \
 		"roam", TEXT_FLAG, FIELD(roam), 0, 0, NULL                                         \
@@ -55,14 +59,17 @@ static int read_timetable(const struct text_line *line, unsigned at, void *objec
 	}
 
 static const struct text_key periodic_keys[] = {
-	KEYS_OF_ALL, KEYS_OF_PLACES, KEY_TASKS,
-	KEY_WORK,    KEY_PERIOD,     KEY_DEADLINE,
-	KEY_ROAM,    KEY_VARY,	     {"jitter", TEXT_NSEC, FIELD(jitter_nsec), 0, 0, NULL},
+	KEYS_OF_ALL,  KEYS_OF_PLACES,
+	KEY_TASKS,    KEY_DROP,
+	KEY_WORK,     KEY_PERIOD,
+	KEY_DEADLINE, KEY_ROAM,
+	KEY_VARY,     {"jitter", TEXT_NSEC, FIELD(jitter_nsec), 0, 0, NULL},
 };
 static const struct text_key wave_keys[] = {
 	KEYS_OF_ALL,
 	KEYS_OF_PLACES,
 	KEY_TASKS,
+	KEY_DROP,
 	KEY_WORK,
 	KEY_PERIOD,
 	KEY_DEADLINE,

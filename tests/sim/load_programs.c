@@ -23,12 +23,21 @@ static void end_burst(struct load_task *task, struct load_job *job)
 	metrics_end(task->group, job->index, load_now(task->load));
 }
 
+/* One is under way and another waits. */
+static bool behind(const struct load_task *task)
+{
+	return task->first && task->first->next;
+}
+
 static void offer_burst(struct load_task *task, double work_nsec, uint64_t deadline_nsec,
 			bool iowait, void (*done)(struct load_task *, struct load_job *))
 {
 	size_t burst = metrics_begin(task->group, load_now(task->load), deadline_nsec, work_nsec);
 
-	load_offer(task, work_nsec, iowait, done, NULL, burst);
+	if (task->load->config->drop && behind(task))
+		metrics_drop(task->group, burst);
+	else
+		load_offer(task, work_nsec, iowait, done, NULL, burst);
 }
 
 /* -- periodic, and wave, whose work changes with the time -- */

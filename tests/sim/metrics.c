@@ -27,7 +27,7 @@ size_t metrics_begin(struct metrics_group *group, uint64_t released_nsec, uint64
 		group->room = room;
 	}
 	group->bursts[group->n] =
-		(struct metrics_burst){released_nsec, SIM_NEVER, deadline_nsec, work_nsec};
+		(struct metrics_burst){released_nsec, SIM_NEVER, deadline_nsec, work_nsec, false};
 	group->offered_nsec += work_nsec;
 	group->offered_all_nsec += work_nsec;
 	return group->n++;
@@ -39,6 +39,15 @@ void metrics_more(struct metrics_group *group, size_t burst, double work_nsec)
 		group->bursts[burst].work_nsec += work_nsec;
 	group->offered_nsec += work_nsec;
 	group->offered_all_nsec += work_nsec;
+}
+
+void metrics_drop(struct metrics_group *group, size_t burst)
+{
+	if (burst >= group->n)
+		return;
+	group->bursts[burst].dropped = true;
+	group->offered_nsec -= group->bursts[burst].work_nsec;
+	group->offered_all_nsec -= group->bursts[burst].work_nsec;
 }
 
 void metrics_end(struct metrics_group *group, size_t burst, uint64_t ended_nsec)
@@ -81,7 +90,7 @@ static void count_deadline(const struct metrics_burst *burst, uint64_t now,
 
 	if (burst->deadline_nsec == SIM_NEVER)
 		return;
-	if (!ended && now - burst->released_nsec <= burst->deadline_nsec)
+	if (!ended && !burst->dropped && now - burst->released_nsec <= burst->deadline_nsec)
 		return;
 	figures->due++;
 	if (!ended || burst->ended_nsec - burst->released_nsec > burst->deadline_nsec)
@@ -99,7 +108,7 @@ static size_t stretches(const struct metrics_group *group, uint64_t begin, uint6
 		const struct metrics_burst *burst = &group->bursts[i];
 
 		if (burst->released_nsec >= begin && burst->released_nsec < end &&
-		    burst->work_nsec > 0)
+		    burst->work_nsec > 0 && !burst->dropped)
 			ret[n++] = burst_time(burst, now) / burst->work_nsec;
 	}
 	return n;
@@ -119,7 +128,7 @@ static double settle_time(const struct metrics_group *group, uint64_t at, uint64
 		const struct metrics_burst *burst = &group->bursts[i];
 
 		if (burst->released_nsec < at || burst->released_nsec >= third ||
-		    burst->work_nsec <= 0)
+		    burst->work_nsec <= 0 || burst->dropped)
 			continue;
 		if (burst_time(burst, now) > SETTLED * steady * burst->work_nsec)
 			settled = MAX(settled,
@@ -177,11 +186,13 @@ void metrics_figures(const struct metrics_group *group, uint64_t begin_nsec, uin
 
 		if (burst->released_nsec < begin_nsec || burst->released_nsec >= end_nsec)
 			continue;
+		count_deadline(burst, now_nsec, ret);
+		if (burst->dropped)
+			continue;
 		times[ret->bursts++] = burst_time(burst, now_nsec);
 		ret->finished += burst->ended_nsec != SIM_NEVER;
 		sum += burst_time(burst, now_nsec);
 		work += burst->work_nsec;
-		count_deadline(burst, now_nsec, ret);
 	}
 	if (ret->bursts == 0)
 		return;

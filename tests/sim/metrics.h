@@ -17,6 +17,7 @@ struct metrics_burst {
 	uint64_t released_nsec, ended_nsec; /* SIM_NEVER: not yet */
 	uint64_t deadline_nsec;		    /* after the release; SIM_NEVER: none */
 	double work_nsec;
+	bool dropped; /* nobody began it: it has missed its deadline, and has no time */
 };
 
 /* All bursts of a load, in all the VMs that run it. */
@@ -43,6 +44,8 @@ size_t metrics_begin(struct metrics_group *group, uint64_t released_nsec, uint64
 		     double work_nsec);
 /* There is more to it than was known. */
 void metrics_more(struct metrics_group *group, size_t burst, double work_nsec);
+/* It will never be begun, and its work isn't offered. */
+void metrics_drop(struct metrics_group *group, size_t burst);
 void metrics_end(struct metrics_group *group, size_t burst, uint64_t ended_nsec);
 
 struct group_figures {

@@ -3,7 +3,7 @@
 #include "tests/sim/machine_private.h"
 
 #define LIMIT_NSEC (10 * SIM_MSEC) /* how often the limit looks; at the last ten of these */
-#define LIMIT_LOW  0.9		   /* of the budget: below it, tops rise again */
+#define LIMIT_LOW  0.8		   /* of the budget: below it, tops rise again */
 
 static double spent_mj(const struct machine *machine, unsigned cpu, uint64_t nsec)
 {
@@ -72,21 +72,21 @@ static void set_lowered(struct machine *machine, unsigned lowered)
 	}
 }
 
-/* As firmware does it, roughly: all tops fall by a step while the last 100 ms are above the budget.
- */
+/* As firmware does it, roughly: all tops fall by a step while the last 100 ms are above the budget,
+ * and the last step hasn't mended that yet. */
 static void limit(struct event *event)
 {
 	struct machine *machine = EVENT_OWNER(event, struct machine, limit);
-	double total = power_total_mj(machine), sum = 0, budget;
+	double total = power_total_mj(machine), last = total - machine->limit_mj, sum = 0, budget;
 
-	machine->window_mj[machine->window_at++ % 10] = total - machine->limit_mj;
+	machine->window_mj[machine->window_at++ % 10] = last;
 	machine->limit_mj = total;
 	for (unsigned i = 0; i < 10; i++)
-		sum += machine->window_mj[i];
-	budget = machine->config.budget_mw * 10 * LIMIT_NSEC / SIM_SEC;
-	if (sum > budget && machine->lowered < SIM_OPPS_MAX)
+		sum += machine->window_mj[i] / 10;
+	budget = machine->config.budget_mw * LIMIT_NSEC / SIM_SEC;
+	if (sum > budget && last > budget && machine->lowered < SIM_OPPS_MAX)
 		set_lowered(machine, machine->lowered + 1);
-	else if (sum < budget * LIMIT_LOW && machine->lowered > 0)
+	else if (sum < budget * LIMIT_LOW && last < budget * LIMIT_LOW && machine->lowered > 0)
 		set_lowered(machine, machine->lowered - 1);
 	queue_set(machine->queue, event, queue_now(machine->queue) + LIMIT_NSEC);
 }

@@ -11,7 +11,9 @@
 #include "tests/sim/step.h"
 #include "tests/sim/text.h"
 
-#define SHAPES "separate, shared, biglittle, server16, hybrid8, phone8, old61"
+#define SHAPES                                                                                     \
+	"separate, shared, biglittle, lab-separate, lab-shared, lab-biglittle, server16, "         \
+	"hybrid8, phone8, old61"
 
 struct reader {
 	struct text_line line;

@@ -179,7 +179,7 @@ static void guest_idle(void *userdata, unsigned cpu, bool idle)
 	if (idle) {
 		if (vcpu->thread.running)
 			poll_then_halt(vcpu);
-	} else if (vcpu->polls) {
+	} else {
 		/* A wake-up that came while it polled, or whose thread is on its way. */
 		stop_polling(vcpu);
 		kernel_charge(vm->kernel, cpu, (double)vm->config.exit_nsec);
