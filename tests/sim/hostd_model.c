@@ -13,7 +13,7 @@ void hostd_config_init(struct hostd_config *config)
 	*config = (struct hostd_config){
 		.wake_nsec = 10 * SIM_USEC,
 		.work_nsec = 20 * SIM_USEC,
-		.look_nsec = 10 * SIM_MSEC,
+		.look_nsec = hostd_policy_look_nsec,
 		.look_each_nsec = 4 * SIM_USEC,
 		.figures_nsec = SIM_SEC,
 	};

@@ -23,7 +23,7 @@ struct hostd_config {
 	uint16_t budget1024_percent; /* as in struct scenario */
 };
 
-/* As in conf/vmfreq.conf; 10 + 20 us, looks each 10 ms. */
+/* As in conf/vmfreq.conf; 10 + 20 us of its own; looks as the policy wants them. */
 void hostd_config_init(struct hostd_config *config);
 
 struct hostd_model;

@@ -25,21 +25,29 @@ static void see_cpu(const struct hostd_model *host, unsigned cpu, struct cpu_see
 	ret->idle_ticks = view.idle_nsec / TICK_NSEC;
 }
 
+/* Only threads that are asked for, or have a floor: a host has many that neither is true of. */
+static bool is_worth_it(const struct hostd_domain *domain, unsigned i)
+{
+	return domain->vcpus[i].thread &&
+	       (domain->demands[i].util1024 > 0 || domain->vcpus[i].have.floor1024 > 0);
+}
+
+/* Returns how many it has looked at. */
 static unsigned see_domain(struct hostd_domain *domain)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < domain->n_vcpus; i++) {
-		struct hostd_vcpu *vcpu = &domain->vcpus[i];
+		const struct task *thread = domain->vcpus[i].thread;
 
-		vcpu->seen = (struct thread_seen){};
-		if (!vcpu->thread)
+		domain->vcpus[i].seen = (struct thread_seen){};
+		if (!is_worth_it(domain, i))
 			continue;
 		n++;
-		vcpu->seen = (struct thread_seen){.valid = true,
-						  .cpu = vcpu->thread->cpu,
-						  .run_nsec = vcpu->thread->run_nsec,
-						  .delay_nsec = vcpu->thread->delay_nsec};
+		domain->vcpus[i].seen = (struct thread_seen){.valid = true,
+							     .cpu = thread->cpu,
+							     .run_nsec = thread->run_nsec,
+							     .delay_nsec = thread->delay_nsec};
 	}
 	return n;
 }

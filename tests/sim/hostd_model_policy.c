@@ -9,6 +9,8 @@
 
 #define GOAL_OFF 3U
 
+const uint64_t hostd_policy_look_nsec = 0;
+
 /* The operator's word, as limit_floor_max() of what `vmfreqctl limit` says. */
 static struct policy_config config_of(const struct hostd_domain *domain)
 {

@@ -19,7 +19,7 @@
 
 /* What a look at a thread tells: /proc/TID/stat and /proc/TID/schedstat. As old as the look. */
 struct thread_seen {
-	bool valid;
+	bool valid;	     /* it was looked at */
 	unsigned cpu;	     /* where it ran last */
 	uint64_t run_nsec;   /* counted up */
 	uint64_t delay_nsec; /* it waited for a CPU: the guest's steal */
@@ -154,6 +154,8 @@ void hostd_forget_thread(struct hostd_domain *domain, unsigned vcpu);
 /* Brings the domain, and whoever its news concern, to now: from demands to what hostd_write() is
  * called with. Returns when to come again without a report. */
 uint64_t hostd_policy_run(struct hostd_domain *domain, uint64_t now_usec);
+/* How often it wants the host to be looked at while something is demanded; 0: never. */
+extern const uint64_t hostd_policy_look_nsec;
 /* A look at the host is done: host->cpu and each vCPU's seen are new. */
 void hostd_policy_looked(struct hostd_model *host, uint64_t now_usec);
 
