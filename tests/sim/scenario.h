@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A scenario as its text says it (tests/sim/README.md has the language), and what must hold of it. */
+/* A scenario as its text says it (tests/sim/SCENARIOS.md has the language), and what must hold of it. */
 #pragma once
 
 #include "tests/sim/world.h"
