@@ -18,8 +18,9 @@ void guestd_config_init(struct guestd_config *config)
 
 /* -- when it runs -- */
 
-/* Stopped (SIGSTOP), or hung: what is due waits, and its connection stands. */
-static bool is_silent(const struct guestd_model *model)
+/* Stopped (SIGSTOP), or hung: what is due waits, and its connection stands. For ever: it is killed.
+ */
+bool guestd_is_silent(const struct guestd_model *model)
 {
 	const struct agent_config *agent = model->world.agent;
 	uint64_t now = queue_now(model->world.queue);
@@ -32,7 +33,7 @@ void guestd_wake(struct guestd_model *model, enum guestd_due due)
 	bool waits = model->due != 0 || model->working;
 
 	model->due |= due;
-	if (!waits && !is_silent(model))
+	if (!waits && !guestd_is_silent(model))
 		queue_set(model->world.queue, &model->wake,
 			  queue_now(model->world.queue) + model->config.wake_nsec);
 }
@@ -54,7 +55,7 @@ static void on_work(struct event *event)
 	unsigned due = model->due;
 
 	model->working = false;
-	if (is_silent(model))
+	if (guestd_is_silent(model))
 		return;
 	model->due = 0;
 	if (due & DUE_IO)
@@ -75,11 +76,15 @@ static void on_speed(struct event *event)
 	guestd_wake(MODEL_OF(event, speed), DUE_SPEED);
 }
 
-/* It goes on where it was stopped. */
+/* It goes on where it was stopped; or it has been killed, and its kernel closes its connection. */
 static void on_back(struct event *event)
 {
 	struct guestd_model *model = MODEL_OF(event, back);
 
+	if (guestd_is_silent(model)) {
+		path_close(model->world.path, PATH_GUEST);
+		return;
+	}
 	model->due = 0;
 	guestd_wake(model, DUE_TICK | DUE_IO);
 }
@@ -141,12 +146,15 @@ static bool allocate(struct guestd_model *model)
 
 static void start(struct guestd_model *model)
 {
+	const struct agent_config *agent = model->world.agent;
 	struct queue *queue = model->world.queue;
 	uint64_t after = dice_between(&model->dice, 0, model->config.start_nsec);
 	uint64_t now_usec = guestd_now_usec(model) + after / NSEC_PER_USEC;
 
-	if (model->world.agent->silent_from_nsec < model->world.agent->silent_until_nsec)
-		queue_set(queue, &model->back, model->world.agent->silent_until_nsec);
+	if (agent->silent_from_nsec < agent->silent_until_nsec)
+		queue_set(queue, &model->back,
+			  agent->silent_until_nsec == SIM_NEVER ? agent->silent_from_nsec
+								: agent->silent_until_nsec);
 	guestd_link_init(model);
 	daemon_set_timer(queue, &model->retry, now_usec, 0);
 	daemon_set_timer(queue, &model->tick, now_usec + model->config.guest.interval_usec, 0);

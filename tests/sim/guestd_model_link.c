@@ -265,6 +265,10 @@ static void on_retry(struct event *event)
 {
 	struct guestd_model *model = EVENT_OWNER(event, struct guestd_model, retry);
 
+	if (guestd_is_silent(model)) {
+		queue_set(model->world.queue, event, model->world.agent->silent_until_nsec);
+		return;
+	}
 	model->state = UPLINK_CONNECTING;
 	model->progress_usec = guestd_now_usec(model);
 	model->hello_sent = false;

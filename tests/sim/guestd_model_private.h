@@ -76,6 +76,9 @@ void guestd_tick(struct guestd_model *model);
 void guestd_hotplug(struct guestd_model *model, const struct cpumask *cpus);
 uint64_t guestd_lease_usec(const struct guestd_model *model);
 
+/* It doesn't run now, whatever is due. */
+bool guestd_is_silent(const struct guestd_model *model);
+
 /* guestd is to run for that. */
 void guestd_wake(struct guestd_model *model, enum guestd_due due);
 

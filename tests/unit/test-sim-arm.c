@@ -79,7 +79,7 @@ static void test_an_idle_cpu_falls_to_nothing(_unused_ void **state)
 	sim_test_end(&test);
 }
 
-static void test_a_dead_agent_loses_its_lease(_unused_ void **state)
+static void test_a_hung_agent_loses_its_lease(_unused_ void **state)
 {
 	struct sim_test test;
 
@@ -123,24 +123,38 @@ static void test_a_cut_forgets_demands(_unused_ void **state)
 	sim_test_end(&test);
 }
 
-/* A connection that stays away: floors end without a lease's running out. */
-static void test_without_a_connection_floors_fall(_unused_ void **state)
+/* Its connection ends with it, and floors without a lease's running out. */
+static void test_a_killed_agent_is_forgotten(_unused_ void **state)
 {
 	struct sim_test test;
 
 	sim_test_init(&test);
+	test.agent.silent_from_nsec = 2 * SIM_SEC;
+	test.agent.silent_until_nsec = SIM_NEVER;
 	sim_test_start(&test);
 	SIM_TEST_AT(test.queue, SIM_SEC);
 	sim_test_use(&test, 0, 600);
-	SIM_TEST_AT(test.queue, 2 * SIM_SEC);
-	test.agent.silent_from_nsec = queue_now(test.queue);
-	test.agent.silent_until_nsec = SIM_NEVER;
-	path_close(test.path, PATH_GUEST);
 	SIM_TEST_AT(test.queue, 2 * SIM_SEC + 90 * SIM_MSEC);
 	assert_false(hostd_model_has_guest(test.hostd, &test.vm));
 	assert_int_equal(sim_test_floor(&test, 0), floor_for(600));
 	SIM_TEST_AT(test.queue, 2 * SIM_SEC + 600 * SIM_MSEC);
 	assert_int_equal(sim_test_floor(&test, 0), 0);
+	sim_test_end(&test);
+}
+
+/* Who is hung doesn't call again either, before it is back. */
+static void test_a_hung_agent_does_nothing(_unused_ void **state)
+{
+	struct sim_test test;
+
+	sim_test_init(&test);
+	test.agent.silent_until_nsec = 2 * SIM_SEC;
+	sim_test_start(&test);
+	SIM_TEST_AT(test.queue, 2 * SIM_SEC - 1);
+	assert_int_equal(test.figures.bytes, 0);
+	assert_false(path_is_up(test.path, PATH_GUEST));
+	SIM_TEST_AT(test.queue, 2 * SIM_SEC + 100 * SIM_MSEC);
+	assert_true(hostd_model_has_guest(test.hostd, &test.vm));
 	sim_test_end(&test);
 }
 
@@ -488,9 +502,10 @@ int main(void)
 		cmocka_unit_test(test_a_jump_is_a_floor_in_time),
 		cmocka_unit_test(test_a_lease_is_renewed),
 		cmocka_unit_test(test_an_idle_cpu_falls_to_nothing),
-		cmocka_unit_test(test_a_dead_agent_loses_its_lease),
+		cmocka_unit_test(test_a_hung_agent_loses_its_lease),
 		cmocka_unit_test(test_a_cut_forgets_demands),
-		cmocka_unit_test(test_without_a_connection_floors_fall),
+		cmocka_unit_test(test_a_killed_agent_is_forgotten),
+		cmocka_unit_test(test_a_hung_agent_does_nothing),
 		cmocka_unit_test(test_a_liar_gets_what_it_claims),
 		cmocka_unit_test(test_a_liar_can_swing),
 		cmocka_unit_test(test_proc_sees_a_hog),
