@@ -32,6 +32,7 @@ static const struct kind {
 	[BOUND_WRITES_SETTLED] = {"writes-settled", UNIT_NUMBER, false},
 	[BOUND_WRITES_4MS] = {"writes-in-4ms", UNIT_NUMBER, false},
 	[BOUND_FLOORS] = {"floors", UNIT_PERCENT, false},
+	[BOUND_FEEDBACK] = {"feedback-bits", UNIT_NUMBER, false},
 	[BOUND_WALL] = {"wall-time", UNIT_NSEC, false},
 	[BOUND_MEMORY] = {"memory-mb", UNIT_NUMBER, false},
 };
@@ -194,6 +195,8 @@ static double run_value(const struct scenario_bound *bound, const struct run_fig
 		return run->arm.most_in_4ms;
 	case BOUND_FLOORS:
 		return run->arm.floors_sum_most / CAPACITY_SCALE;
+	case BOUND_FEEDBACK:
+		return run->arm.feedback_bits;
 	case BOUND_WALL:
 		return (double)run->wall_usec * (double)NSEC_PER_USEC;
 	case BOUND_MEMORY:

@@ -15,6 +15,7 @@ void kernel_config_init(struct kernel_config *config)
 		.uclamp_buckets = 5,
 		.invariant = true,
 		.runnable_boost = true,
+		.est_keeps = true,
 	};
 	for (unsigned i = 0; i < SIM_CPUS_MAX; i++) {
 		config->capacity[i] = CAPACITY;
@@ -41,6 +42,16 @@ static void rq_init(struct kernel *kernel, unsigned cpu)
 	clamp_init(rq);
 }
 
+/* get_update_sysctl_factor() x sysctl_sched_base_slice: 0.7 ms x (1 + log2(CPUs, at most 8)) */
+static uint64_t slice_of(unsigned n_cpus)
+{
+	unsigned factor = 1;
+
+	for (unsigned n = MIN(n_cpus, 8U); n > 1; n /= 2)
+		factor++;
+	return factor * 700 * SIM_USEC;
+}
+
 struct kernel *kernel_new(struct queue *queue, const struct kernel_config *config,
 			  const struct kernel_ops *ops, void *userdata)
 {
@@ -51,6 +62,8 @@ struct kernel *kernel_new(struct queue *queue, const struct kernel_config *confi
 		abort();
 	kernel->queue = queue;
 	kernel->config = *config;
+	if (config->slice_nsec == 0)
+		kernel->config.slice_nsec = slice_of(config->n_cpus);
 	kernel->userdata = userdata;
 	kernel->n = config->n_cpus;
 	kernel->online = kernel->n == 64 ? UINT64_MAX : bit_of(kernel->n) - 1;

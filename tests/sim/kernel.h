@@ -33,7 +33,8 @@ struct kernel_config {
 	double capacity[SIM_CPUS_MAX]; /* 1..1024: of its highest frequency */
 	unsigned domain[SIM_CPUS_MAX]; /* energy-aware scheduling's performance domains */
 	bool energy_aware;	       /* EAS places (find_energy_efficient_cpu()) */
-	uint64_t tick_nsec, slice_nsec;
+	uint64_t tick_nsec;
+	uint64_t slice_nsec;	       /* 0: as the kernel makes it of the number of CPUs */
 	uint64_t wake_nsec;	       /* from a wake-up on an idle CPU until the task runs there: the way out of the
 					* idle state, the interrupt, the switch; 0: none */
 	uint64_t wake_jitter_nsec;     /* exponentially distributed with that mean, on top of it */
@@ -42,6 +43,7 @@ struct kernel_config {
 	unsigned uclamp_buckets;       /* 5; 0: no uclamp; at most SIM_BUCKETS_MAX */
 	bool invariant;		       /* load tracking counts at kernel_set_speed()'s scale */
 	bool runnable_boost;	       /* schedutil looks at runnable_avg, since 6.5 */
+	bool est_keeps;		       /* util_est doesn't fall of a task that had to wait, since 6.8 */
 };
 void kernel_config_init(struct kernel_config *config);
 
@@ -51,6 +53,9 @@ struct kernel_ops {
 	/* A run queue's averages have been updated (the tracepoints pelt_cfs and sched_util_est_cfs).
 	 * iowait: by a task that comes back from waiting for I/O. */
 	void (*updated)(void *userdata, unsigned cpu, bool iowait);
+	/* The same for cpufreq alone, in the middle of sched_setattr(), when the task's clamps and util_est are off the run
+	 * queue. It may not call back. */
+	void (*updated_without)(void *userdata, unsigned cpu);
 	/* A CPU has nothing more to run; or it has something again. */
 	void (*idle)(void *userdata, unsigned cpu, bool idle);
 	/* A task got a CPU, or lost it. */
@@ -107,7 +112,8 @@ struct task {
 	uint16_t uclamp_min, uclamp_max;
 	double util_guest;   /* the KVM-CPUFreq patches: what the guest says it is; 0: nothing */
 	struct load_avg avg;
-	/* Counted up, for metrics and for the doors' stand-ins. */
+	/* Counted up, for metrics and for the doors' stand-ins. What it has run and done is of its CPU's last event:
+	 * kernel_view() of that CPU brings it up to now. */
 	uint64_t run_nsec, delay_nsec, switches, migrations;
 	double done_nsec; /* work */
 	/* The scheduler's own. */

@@ -193,7 +193,8 @@ void est_update(struct rq *rq, struct task *task)
 	else if (ewma - util >= UTIL_EST_MARGIN) {
 		if (util > rq->capacity)
 			return;
-		if (util + UTIL_EST_MARGIN >= task->avg.runnable_avg)
+		if (!rq->kernel->config.est_keeps ||
+		    util + UTIL_EST_MARGIN >= task->avg.runnable_avg)
 			ewma -= (ewma - util) / 4;
 	}
 	task->avg.util_est = ewma;

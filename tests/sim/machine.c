@@ -12,6 +12,11 @@ static void on_updated(void *userdata, unsigned cpu, bool iowait)
 		machine->watch.updated(machine->watch_userdata, cpu, iowait);
 }
 
+static void on_updated_without(void *userdata, unsigned cpu)
+{
+	cpufreq_update(userdata, cpu, false);
+}
+
 static void on_idle(void *userdata, unsigned cpu, bool idle)
 {
 	struct machine *machine = userdata;
@@ -37,6 +42,7 @@ static double on_energy(void *userdata, unsigned domain, double max_util, double
 
 static const struct kernel_ops ops = {
 	.updated = on_updated,
+	.updated_without = on_updated_without,
 	.idle = on_idle,
 	.switched = on_switched,
 	.energy = on_energy,

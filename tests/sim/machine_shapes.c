@@ -85,15 +85,19 @@ static const struct shape shapes[] = {
 	  {1, 1024, 430, 450, 2850, 300, 600, 1100, true}}},
 };
 
-/* cpufreq_policy_transition_delay_us() of a driver that states its latency. Until 6.8 it was 1000
- * times the latency and at most 10 ms, until 6.10 at most 2 ms; since then half as much again. */
+static bool since(const struct shape *shape, unsigned major, unsigned minor)
+{
+	return shape->release_major > major ||
+	       (shape->release_major == major && shape->release_minor >= minor);
+}
+
+/* cpufreq_policy_transition_delay_us() of a driver that states its latency. Until 6.9 it was 1000
+ * times the latency and at most 10 ms, until 6.12 at most 2 ms; since then half as much again. */
 static uint64_t rate_limit(const struct shape *shape)
 {
-	unsigned release = shape->release_major * 100 + shape->release_minor;
-
-	if (release >= 610)
+	if (since(shape, 6, 12))
 		return shape->latency_nsec + shape->latency_nsec / 2;
-	return MIN(shape->latency_nsec * 1000, (release >= 609 ? 2 : 10) * SIM_MSEC);
+	return MIN(shape->latency_nsec * 1000, (since(shape, 6, 9) ? 2 : 10) * SIM_MSEC);
 }
 
 static void fill_domain(struct domain_config *domain, const struct shape *shape,
@@ -148,11 +152,10 @@ bool machine_shape(const char *name, struct machine_config *ret)
 		ret->kernel.invariant = shape->invariant;
 		ret->kernel.wake_nsec = shape->wake_nsec;
 		ret->kernel.wake_jitter_nsec = shape->wake_jitter_nsec;
-		ret->kernel.runnable_boost = shape->release_major > 6 || shape->release_minor >= 5;
+		ret->kernel.runnable_boost = since(shape, 6, 5);
+		ret->kernel.est_keeps = since(shape, 6, 8);
 		for (unsigned c = 0; c < 4; c++)
 			add_cluster(ret, shape, &shape->cluster[c]);
-		if (ret->kernel.n_cpus >= 8)
-			ret->kernel.slice_nsec = 2800 * SIM_USEC;
 		return true;
 	}
 	return false;

@@ -103,7 +103,9 @@ void rq_enqueue(struct rq *rq, struct task *task)
 	eas_update_overutilized(rq);
 }
 
-/* dequeue_task_fair(); util_est learns from the average as it is now. */
+/* dequeue_task_fair(). util_est learns from the average as it is now: since 7.1.5 again
+ * (update_load_avg(), UPDATE_UTIL_EST), as before 6.12; in between from that of the last update, up
+ * to a tick old. */
 void rq_dequeue(struct rq *rq, struct task *task, bool sleeps)
 {
 	rq_publish(rq);

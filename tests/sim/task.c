@@ -129,8 +129,23 @@ void task_sleep(struct task *task)
 	kernel_leave(kernel);
 }
 
-/* sched_setattr() takes it off its run queue and puts it back: the clamps hold at once, and the
- * next update of the run queue makes a frequency of them, at the latest its next tick. */
+/* sched_setattr() takes a task off its run queue and puts it back (sched_change_begin(),
+ * sched_change_end()). The first of these updates the run queue's average, and if a period has
+ * ended calls cpufreq: without the task's clamps and estimate. The second finds nothing to update.
+ * So the new clamps make a frequency at the next update, at the latest the next tick. */
+static void take_off(struct rq *rq, struct task *task)
+{
+	struct kernel *kernel = rq->kernel;
+
+	clamp_dequeue(rq, task);
+	est_dequeue(rq, task);
+	rq_publish(rq);
+	if (kernel->updated & bit_of(rq->cpu) && kernel->ops.updated_without) {
+		kernel->updated &= ~bit_of(rq->cpu);
+		kernel->ops.updated_without(kernel->userdata, rq->cpu);
+	}
+}
+
 void task_set_uclamp(struct task *task, uint16_t min, uint16_t max)
 {
 	struct kernel *kernel = task->kernel;
@@ -138,11 +153,12 @@ void task_set_uclamp(struct task *task, uint16_t min, uint16_t max)
 
 	kernel_enter(kernel);
 	if (task->queued)
-		clamp_dequeue(rq, task);
+		take_off(rq, task);
 	task->uclamp_min = MIN(min, 1024);
 	task->uclamp_max = MIN(max, 1024);
 	if (task->queued) {
 		clamp_enqueue(rq, task);
+		est_enqueue(rq, task);
 		eas_update_overutilized(rq);
 	}
 	kernel_leave(kernel);

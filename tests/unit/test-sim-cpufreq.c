@@ -55,6 +55,38 @@ static void test_floors(_unused_ void **state)
 	}
 }
 
+/* sched_setattr() on a task that runs: a higher floor takes hold at the next tick. In a domain of
+ * several CPUs cpufreq finds no floor at all until then; a CPU of its own holds its frequency. */
+static void test_setattr(_unused_ void **state)
+{
+	static const struct {
+		const char *shape;
+		uint32_t meanwhile;
+	} table[] = {{"separate", 2400000}, {"shared", 600000}};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct bench bench;
+		struct periodic task;
+
+		bench_init(&bench, table[i].shape);
+		periodic_start(&task, bench.queue, bench.kernel, 1, 8e6, SIM_SEC);
+		task_set_uclamp(&task.task, 800, 1024);
+		bench_run(&bench, SIM_SEC + 5 * SIM_MSEC);
+		assert_int_equal(machine_khz(bench.machine, 0), 2400000);
+		bench_run(&bench, 500 * SIM_USEC); /* a period has ended since the tick at 4 ms */
+		task_set_uclamp(&task.task, 900, 1024);
+		bench_run(&bench, SIM_MSEC);
+		assert_true(task.task.running);
+		EXPECT(machine_khz(bench.machine, 0) == table[i].meanwhile, "%s: %u kHz",
+		       table[i].shape, machine_khz(bench.machine, 0));
+		bench_run(&bench, 2 * SIM_MSEC);
+		assert_true(task.task.running);
+		assert_int_equal(machine_khz(bench.machine, 0), 2700000);
+		periodic_stop(&task);
+		bench_end(&bench);
+	}
+}
+
 /* 500 of 1024 is 1465 MHz. Since 6.8 a floor is met as it is, before a quarter was added to it. */
 static void test_headroom_by_release(_unused_ void **state)
 {
@@ -294,17 +326,12 @@ static void test_rate_limits(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_floors),
-		cmocka_unit_test(test_headroom_by_release),
-		cmocka_unit_test(test_two_floors_are_one),
-		cmocka_unit_test(test_hog_and_idle),
-		cmocka_unit_test(test_ramp),
-		cmocka_unit_test(test_shared),
-		cmocka_unit_test(test_not_invariant),
-		cmocka_unit_test(test_energy),
-		cmocka_unit_test(test_iowait_boost),
-		cmocka_unit_test(test_power_limit),
-		cmocka_unit_test(test_minimum),
+		cmocka_unit_test(test_floors),	     cmocka_unit_test(test_headroom_by_release),
+		cmocka_unit_test(test_setattr),	     cmocka_unit_test(test_two_floors_are_one),
+		cmocka_unit_test(test_hog_and_idle), cmocka_unit_test(test_ramp),
+		cmocka_unit_test(test_shared),	     cmocka_unit_test(test_not_invariant),
+		cmocka_unit_test(test_energy),	     cmocka_unit_test(test_iowait_boost),
+		cmocka_unit_test(test_power_limit),  cmocka_unit_test(test_minimum),
 		cmocka_unit_test(test_rate_limits),
 	};
 
