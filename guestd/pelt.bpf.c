@@ -22,7 +22,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "guestd/pelt_powers.h"
+#include "common/pelt_powers.h"
 #include "guestd/pelt_step.h"
 
 #define _core_ __attribute__((preserve_access_index))

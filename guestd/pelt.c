@@ -3,25 +3,11 @@
 #include "guestd/pelt.h"
 
 #include "common/macro.h"
-#include "guestd/pelt_powers.h"
+#include "common/pelt_decay.h"
 
-#define PERIOD_SHIFT 20
 #define BEHIND_MAX   (USEC_PER_SEC * NSEC_PER_USEC)
 /* (LOAD_AVG_MAX - 1024) / LOAD_AVG_MAX: the kernel takes it for full */
 #define FULL_1024 1002U
-
-uint64_t pelt_decay(uint64_t value, uint64_t nsec)
-{
-	uint64_t periods = nsec >> PERIOD_SHIFT, part = nsec & ((1U << PERIOD_SHIFT) - 1);
-	uint64_t halvings = periods / PELT_HALF_LIFE, n = periods % PELT_HALF_LIFE, power;
-
-	if (halvings >= 63)
-		return 0;
-	power = pelt_powers[n] -
-		(((uint64_t)pelt_powers[n] - pelt_powers[n + 1]) * part >> PERIOD_SHIFT);
-	value >>= halvings;
-	return (uint64_t)(((unsigned __int128)value * power + (UINT64_C(1) << 31)) >> 32);
-}
 
 static void apply_scale(struct pelt *pelt, uint16_t scale1024, uint64_t *nsec, uint64_t *busy_nsec)
 {

@@ -14,10 +14,6 @@ struct pelt {
 	uint64_t behind_nsec; /* by how much the scaled clock is behind */
 };
 
-/* value x y^(nsec / 2^20), where y^32 = 1/2: PELT's decay (kernel/sched/pelt.c, decay_load(); its
- * period is 1024 x 1024 ns). Within 1/10000. */
-uint64_t pelt_decay(uint64_t value, uint64_t nsec);
-
 /* nsec pass, at most an hour, of which busy_nsec were busy, spread evenly:
  * util = util * y^t + PELT_ONE * busy/t * (1 - y^t).
  * The peak stands for a task that pauses or sleeps and will come back, as the kernel's util_est

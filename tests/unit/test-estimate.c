@@ -3,6 +3,7 @@
  * of samples is test-estimate-breaks.c's. */
 #include "tests/unit/test_cpu_sim.h"
 
+#include "common/pelt_decay.h"
 #include "guestd/pelt.h"
 
 static void test_decay(_unused_ void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* PELT's decay, for guestd and its eBPF programs: y^32 = 1/2, and y^n for each n up to there. Needs
+/* PELT's decay, for both daemons and for guestd's eBPF programs: y^32 = 1/2, and y^n for each n up to there. Needs
  * nothing but <stdint.h>. */
 #pragma once
 
