@@ -3,6 +3,11 @@
 #include "hostd/demand.h"
 
 #include "common/macro.h"
+#include "common/pelt_decay.h"
+
+#define LEFT_LEAST1024	32U		      /* by how much more it has to have fallen */
+#define TICK_USEC	(5 * USEC_PER_MSEC)   /* a record's age, with HZ=250 */
+#define BEHIND_MAX_USEC (200 * USEC_PER_MSEC) /* by then all is forgotten */
 
 void demand_init(struct guest_demand *guest, struct demand *vcpus, unsigned n_vcpus)
 {
@@ -11,15 +16,37 @@ void demand_init(struct guest_demand *guest, struct demand *vcpus, unsigned n_vc
 		vcpus[i] = (struct demand){};
 }
 
-static void take_record(struct demand *demand, const struct report_vcpu *vcpu)
+/* Whether util_avg has fallen faster than it decays; moves on what that takes to know. */
+static bool task_has_left(struct demand *demand, const struct report_vcpu *vcpu,
+			  uint64_t stamp_usec)
 {
+	bool is_known = demand->ref_usec > 0 && stamp_usec >= demand->ref_usec;
+	uint64_t usec = is_known ? MIN(stamp_usec - demand->ref_usec, USEC_PER_SEC) : 0;
+	uint64_t lost1024 = CAPACITY_SCALE - MIN(vcpu->freq_scale, CAPACITY_SCALE);
+	uint64_t behind_usec = demand->behind_usec + usec * lost1024 / CAPACITY_SCALE;
+	uint64_t decayed1024 =
+		pelt_decay(demand->ref_avg, (usec + TICK_USEC + behind_usec) * NSEC_PER_USEC);
+
+	if (vcpu->util_avg == 0 && vcpu->util_est == 0)
+		return false;
+	demand->behind_usec = vcpu->runnable == 0 ? 0 : MIN(behind_usec, BEHIND_MAX_USEC);
+	demand->ref_avg = vcpu->util_avg;
+	demand->ref_usec = stamp_usec;
+	return is_known && vcpu->util_avg + LEFT_LEAST1024 < decayed1024;
+}
+
+static void take_record(struct demand *demand, const struct report_vcpu *vcpu, uint64_t stamp_usec)
+{
+	demand->left = task_has_left(demand, vcpu, stamp_usec);
 	demand->util_avg = vcpu->util_avg;
 	demand->util_est = vcpu->util_est;
 	demand->uclamp_min = vcpu->uclamp_min;
 	demand->uclamp_max = vcpu->uclamp_max;
 	demand->flags = vcpu->flags;
+	demand->freq_scale = vcpu->freq_scale;
 	demand->run_delay_usec += vcpu->run_delay_usec;
 	demand->steal_usec += vcpu->steal_usec;
+	demand->last_steal_usec = vcpu->steal_usec;
 }
 
 /* As the kernel's own sugov_get_util(): the larger of the average and the estimate; within what the
@@ -52,7 +79,7 @@ unsigned demand_report(struct guest_demand *guest, const struct message_report *
 		report_vcpu(report, i, &vcpu);
 		demand = demand_of(guest, vcpu.cpu);
 		if (demand)
-			take_record(demand, &vcpu);
+			take_record(demand, &vcpu, report->stamp_usec);
 		else
 			ignored++;
 	}
@@ -94,6 +121,9 @@ void demand_forget(struct guest_demand *guest)
 		guest->vcpus[i].util_avg = guest->vcpus[i].util_est = 0;
 		guest->vcpus[i].uclamp_min = guest->vcpus[i].uclamp_max = 0;
 		guest->vcpus[i].flags = 0;
+		guest->vcpus[i].freq_scale = CAPACITY_SCALE;
+		guest->vcpus[i].ref_usec = guest->vcpus[i].behind_usec = 0;
+		guest->vcpus[i].left = false;
 	}
 }
 

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The arbiter's budget: the sum of all vCPUs' own floors stays within it. Pure.
+ *
+ * What a domain gives back is free at once, and who wants more takes of what is free at once; only
+ * a new division, in which others come down, is made at most once in SHARE_USEC. So the sum is
+ * never above the budget, not even between two divisions. */
+#include "hostd/arbiter_private.h"
+
+#include "common/macro.h"
+
+#define SHARE_USEC (4 * USEC_PER_MSEC)
+
+static void set_gets(struct arbiter *arbiter, struct arbiter_domain *domain, uint32_t gets)
+{
+	arbiter->gets += gets;
+	arbiter->gets -= domain->gets;
+	domain->gets = gets;
+}
+
+void arbiter_budget_put(struct arbiter *arbiter, struct arbiter_vcpu *vcpu, uint16_t own1024)
+{
+	struct arbiter_domain *domain = &arbiter->domains[vcpu->domain];
+	uint32_t budget = arbiter->config.budget1024;
+
+	if (own1024 == vcpu->own1024)
+		return;
+	domain->wants += own1024;
+	domain->wants -= vcpu->own1024;
+	arbiter->wants += own1024;
+	arbiter->wants -= vcpu->own1024;
+	vcpu->own1024 = own1024;
+	if (budget == 0 || domain->wants <= domain->gets) {
+		set_gets(arbiter, domain, domain->wants);
+	} else if (arbiter->gets < budget) {
+		uint64_t gets = domain->gets + (budget - arbiter->gets);
+
+		set_gets(arbiter, domain, (uint32_t)MIN(domain->wants, gets));
+	}
+	arbiter->unshared = arbiter->gets < arbiter->wants;
+	if (domain->gets < domain->wants)
+		arbiter_queue(arbiter, vcpu->domain); /* its other vCPUs go by the sum as well */
+}
+
+void arbiter_budget_share(struct arbiter *arbiter, uint64_t now_usec, uint64_t *ret_next_usec)
+{
+	struct share_claim *claims = arbiter->claims;
+	uint32_t n = arbiter->n_domains;
+
+	*ret_next_usec = USEC_INFINITY;
+	if (!arbiter->unshared)
+		return;
+	if (now_usec < arbiter->share_usec) {
+		*ret_next_usec = arbiter->share_usec;
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		claims[i] = (struct share_claim){.wants = arbiter->domains[i].wants,
+						 .weight = arbiter->domains[i].grant.weight};
+	share_out(claims, n, arbiter->config.budget1024);
+	for (uint32_t i = 0; i < n; i++) {
+		struct arbiter_domain *domain = &arbiter->domains[i];
+
+		if (domain->gets == claims[i].gets)
+			continue;
+		set_gets(arbiter, domain, claims[i].gets);
+		arbiter_queue(arbiter, i);
+	}
+	arbiter->unshared = false;
+	arbiter->share_usec = now_usec + SHARE_USEC;
+}
+
+uint16_t arbiter_budget_cut(const struct arbiter *arbiter, uint32_t domain, uint16_t value1024)
+{
+	const struct arbiter_domain *of = &arbiter->domains[domain];
+
+	return of->gets >= of->wants ? value1024
+				     : (uint16_t)((uint64_t)value1024 * of->gets / of->wants);
+}
+
+void arbiter_budget(const struct arbiter *arbiter, uint64_t *ret_wants, uint64_t *ret_gets)
+{
+	*ret_wants = arbiter->wants;
+	*ret_gets = arbiter->gets;
+}
