@@ -288,6 +288,157 @@ static void test_held(_unused_ void **state)
 	assert_int_equal(vcpus[2].util1024, 0);
 }
 
+/* A record of a vCPU at a time of the guest's clock, the defaults those of a guest that runs at its full
+ * scale: whether a task has left. */
+static bool record(uint64_t stamp_usec, struct report_vcpu vcpu)
+{
+	struct message_report out = {.stamp_usec = stamp_usec, .lease_msec = 600, .n_vcpus = 1};
+	uint8_t bytes[128];
+	struct message message;
+	int size;
+
+	vcpu.cpu = 1;
+	vcpu.freq_scale = vcpu.freq_scale ? vcpu.freq_scale : 1024;
+	vcpu.uclamp_max = 1024;
+	size = report_put(bytes, sizeof(bytes), &out, &vcpu);
+	assert_true(size > 0);
+	struct frame frame = {MESSAGE_REPORT, bytes + FRAME_HEADER, (size_t)size - FRAME_HEADER};
+	assert_int_equal(message_parse(&frame, PROTO_MINOR, &message), 0);
+	demand_report(&guest, &message.report, LEASE_MAX, T0);
+	return vcpus[1].left;
+}
+
+#define STAMP  (1000 * USEC_PER_SEC)
+#define PERIODS(n) ((uint64_t)(n) * 1048576 / 1000) /* PELT's, in usec */
+
+/* From 800 to util_avg in a time, at a scale: has a task left? It sleeps: util_avg halves in 32 periods
+ * of 1.048576 ms. A record may be 5 ms older than its time (800 x y^4.77 = 721.52, rounded), and 32 below is near. */
+static void test_sleeps_or_leaves(_unused_ void **state)
+{
+	static const struct {
+		uint64_t usec;
+		uint16_t util, scale;
+		bool left;
+	} rows[] = {
+		{0, 800, 1024, false}, {0, 690, 1024, false}, {0, 689, 1024, true},
+		{1000, 0, 1024, true}, /* 800 x y^5.72 = 706.78 */
+		{1000, 675, 1024, false}, {1000, 674, 1024, true},
+		/* A half-life and the tick: 360.76. */
+		{PERIODS(32), 400, 1024, false}, {PERIODS(32), 329, 1024, false},
+		{PERIODS(32), 328, 1024, true},
+		{PERIODS(64), 148, 1024, false}, {PERIODS(64), 147, 1024, true},
+		/* Of so little that is left nothing can be said. */
+		{PERIODS(160), 1, 1024, false}, {USEC_PER_SEC, 1, 1024, false},
+		{100 * USEC_PER_SEC, 1, 1024, false},
+		/* Its clock went at half the speed, so half of the time more is made good: y^(48 + 4.77),
+		 * 255.1. */
+		{PERIODS(32), 223, 512, false}, {PERIODS(32), 222, 512, true},
+		{PERIODS(32), 147, 1, true}, {PERIODS(32), 149, 1, false}, /* nearly y^(64 + 4.77) */
+		{1000, 900, 1024, false}, /* others have come */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		setup(NULL);
+		EXPECT(!record(STAMP, (struct report_vcpu){.util_avg = 800, .util_est = 1,
+							   .freq_scale = rows[i].scale}),
+		       "row %zu: nothing is known before", i);
+		EXPECT(record(STAMP + rows[i].usec,
+			      (struct report_vcpu){.util_avg = rows[i].util, .util_est = 1,
+						   .freq_scale = rows[i].scale}) == rows[i].left,
+		       "row %zu", i);
+	}
+}
+
+/* An explicit zero says nothing of tasks that leave, and what is known stays for the next record. */
+static void test_zero_says_nothing(_unused_ void **state)
+{
+	record(STAMP, (struct report_vcpu){.util_avg = 800});
+	assert_false(record(STAMP + 1000, (struct report_vcpu){}));
+	assert_int_equal(vcpus[1].ref_avg, 800);
+	assert_int_equal(vcpus[1].ref_usec, STAMP);
+	assert_true(record(STAMP + 2000, (struct report_vcpu){.util_avg = 300}));
+	/* Or it has slept meanwhile. */
+	record(STAMP + 3000, (struct report_vcpu){.util_avg = 800});
+	assert_false(record(STAMP + 4000, (struct report_vcpu){}));
+	assert_false(record(STAMP + 4000 + PERIODS(32), (struct report_vcpu){.util_avg = 370}));
+	/* One of the two is no explicit zero. */
+	assert_true(record(STAMP + 5000 + PERIODS(32), (struct report_vcpu){.util_est = 1}));
+	record(STAMP + 6000 + PERIODS(32), (struct report_vcpu){.util_avg = 800});
+	assert_true(record(STAMP + 7000 + PERIODS(32), (struct report_vcpu){.util_avg = 1}));
+}
+
+/* `left` is of one record: the next that names the vCPU takes it back. */
+static void test_left_is_of_one_record(_unused_ void **state)
+{
+	record(STAMP, (struct report_vcpu){.util_avg = 800});
+	assert_true(record(STAMP + 1000, (struct report_vcpu){.util_avg = 300}));
+	assert_false(record(STAMP + 2000, (struct report_vcpu){.util_avg = 300}));
+	assert_true(record(STAMP + 3000, (struct report_vcpu){.util_avg = 200}));
+	assert_false(record(STAMP + 3001, (struct report_vcpu){}));
+}
+
+/* What its clock lost adds up while it is busy, and is made good when it idles. */
+static void test_behind(_unused_ void **state)
+{
+	static const struct report_vcpu busy = {
+		.util_avg = 800, .freq_scale = 256, .runnable = 1};
+
+	record(STAMP, busy);
+	assert_int_equal(vcpus[1].behind_usec, 0);
+	record(STAMP + 10000, busy);
+	assert_int_equal(vcpus[1].behind_usec, 7500);
+	record(STAMP + 20000, busy);
+	assert_int_equal(vcpus[1].behind_usec, 15000);
+	/* 10 + 7.5 + 15 + 5 ms: 800 x y^35.76 = 368.7 */
+	assert_false(record(STAMP + 30000, (struct report_vcpu){
+						   .util_avg = 337, .freq_scale = 256}));
+	assert_int_equal(vcpus[1].behind_usec, 0);
+	/* At most 200 ms, for a second at most. */
+	record(STAMP + 40000, busy);
+	record(STAMP + 400000, busy);
+	assert_int_equal(vcpus[1].behind_usec, 200000);
+	record(STAMP + 400000 + 100 * USEC_PER_SEC, busy);
+	assert_int_equal(vcpus[1].behind_usec, 200000);
+	/* An unknown number of tasks isn't none. */
+	record(STAMP + 600 * USEC_PER_SEC,
+	       (struct report_vcpu){.util_avg = 800, .runnable = PROTO_UNKNOWN_U16});
+	assert_int_equal(vcpus[1].behind_usec, 200000);
+	/* A zero doesn't touch it. */
+	record(STAMP + 601 * USEC_PER_SEC, (struct report_vcpu){});
+	assert_int_equal(vcpus[1].behind_usec, 200000);
+}
+
+static void test_behind_counts(_unused_ void **state)
+{
+	static const struct report_vcpu busy = {
+		.util_avg = 800, .freq_scale = 256, .runnable = 1};
+
+	record(STAMP, busy);
+	record(STAMP + 10000, busy);
+	record(STAMP + 20000, busy);
+	assert_true(record(STAMP + 30000,
+			   (struct report_vcpu){.util_avg = 335, .freq_scale = 256}));
+}
+
+/* Another boot, or a restored guest: what was sampled before says nothing. */
+static void test_clock_backwards(_unused_ void **state)
+{
+	record(STAMP, (struct report_vcpu){.util_avg = 800});
+	assert_false(record(STAMP - 1, (struct report_vcpu){.util_avg = 100}));
+	assert_int_equal(vcpus[1].ref_usec, STAMP - 1);
+	assert_int_equal(vcpus[1].ref_avg, 100);
+	record(STAMP, (struct report_vcpu){.util_avg = 800});
+	assert_true(record(STAMP, (struct report_vcpu){.util_avg = 100}));
+	record(STAMP + 1000, (struct report_vcpu){.util_avg = 800});
+	demand_forget(&guest);
+	assert_false(vcpus[1].left);
+	assert_false(record(STAMP + 2000, (struct report_vcpu){.util_avg = 100}));
+	assert_true(record(STAMP + 3000, (struct report_vcpu){.util_avg = 1}));
+	demand_forget(&guest);
+	assert_false(vcpus[1].left);
+	assert_int_equal(vcpus[1].behind_usec, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +455,12 @@ int main(void)
 		cmocka_unit_test_setup(test_forget, setup),
 		cmocka_unit_test_setup(test_identity, setup),
 		cmocka_unit_test_setup(test_held, setup),
+		cmocka_unit_test_setup(test_sleeps_or_leaves, setup),
+		cmocka_unit_test_setup(test_zero_says_nothing, setup),
+		cmocka_unit_test_setup(test_left_is_of_one_record, setup),
+		cmocka_unit_test_setup(test_behind, setup),
+		cmocka_unit_test_setup(test_behind_counts, setup),
+		cmocka_unit_test_setup(test_clock_backwards, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
