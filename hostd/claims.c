@@ -23,6 +23,7 @@ void claims_put(struct claims *claims, uint16_t util_avg1024, uint16_t demand102
 {
 	sum_up(claims, now_usec);
 	claims->claim1024 = util_avg1024;
+	claims->asked1024 = demand1024;
 	claims->peak1024 = MAX(claims->peak1024, util_avg1024);
 	claims->wanted1024 = MAX(claims->wanted1024, demand1024);
 }
@@ -32,7 +33,8 @@ static void begin(struct claims *claims, uint64_t run_nsec, uint64_t now_usec)
 	claims->begin_usec = claims->stamp_usec = now_usec;
 	claims->claim_sum = 0;
 	claims->run_nsec = run_nsec;
-	claims->peak1024 = claims->wanted1024 = claims->claim1024;
+	claims->peak1024 = claims->claim1024;
+	claims->wanted1024 = claims->asked1024;
 }
 
 static void take_bad(struct claims *claims)
@@ -101,5 +103,6 @@ void claims_restart(struct claims *claims)
 {
 	claims->begin_usec = 0;
 	claims->claim_sum = 0;
-	claims->claim1024 = claims->peak1024 = claims->wanted1024 = 0;
+	claims->claim1024 = claims->peak1024 = 0;
+	claims->asked1024 = claims->wanted1024 = 0;
 }

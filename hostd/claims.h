@@ -28,7 +28,8 @@ struct claims {
 	uint64_t stamp_usec; /* up to where the claim is summed up */
 	uint64_t claim_sum;  /* 1/1024 x usec, in host units */
 	uint64_t run_nsec;   /* the thread's counter at the begin */
-	uint16_t claim1024;  /* what holds now: the util_avg, in host units */
+	uint16_t claim1024;  /* what holds now: the util_avg, in host units, */
+	uint16_t asked1024;  /* and what is asked for */
 	uint16_t peak1024;   /* the highest of the period */
 	uint16_t wanted1024; /* likewise of what was asked for */
 	uint8_t too_high;    /* periods in a row */
