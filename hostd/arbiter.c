@@ -95,6 +95,22 @@ void arbiter_configure(struct arbiter *arbiter, const struct arbiter_config *con
 	queue_all(arbiter);
 }
 
+/* What a goal makes of the settings. For speed a floor stays for longer; for energy it isn't held.
+ */
+static struct level_config levels_for(const struct arbiter *arbiter, enum arbiter_goal goal)
+{
+	struct level_config level = arbiter->config.level;
+
+	level.headroom1024 = arbiter->headroom.headroom1024;
+	if (goal == GOAL_SPEED) {
+		level.hold_usec *= 2;
+	} else if (goal == GOAL_ENERGY) {
+		level.hold_usec = 0;
+		level.slack1024 /= 2;
+	}
+	return level;
+}
+
 /* A free place, made if need be. */
 static uint32_t find_place(struct arbiter *arbiter)
 {
@@ -152,13 +168,14 @@ static void withdraw(struct arbiter *arbiter, struct arbiter_vcpu *vcpu)
 void arbiter_remove(struct arbiter *arbiter, uint32_t i, uint64_t now_usec)
 {
 	struct arbiter_domain *domain = &arbiter->domains[i];
+	const struct level_config config = levels_for(arbiter, domain->grant.goal);
 
 	for (unsigned k = 0; k < domain->n_vcpus; k++) {
 		struct arbiter_vcpu *vcpu = &domain->vcpus[k];
 		uint64_t next_usec;
 
 		withdraw(arbiter, vcpu);
-		arbiter_cpu_level(arbiter, vcpu, &arbiter->config.level, now_usec, &next_usec);
+		arbiter_cpu_level(arbiter, vcpu, &config, now_usec, &next_usec);
 		arbiter_cpu_put(arbiter, vcpu, ARBITER_CPU_UNKNOWN);
 	}
 	free(domain->vcpus);
@@ -187,14 +204,17 @@ void arbiter_set_allowed(struct arbiter *arbiter, uint32_t domain, unsigned i,
 			 const struct cpumask *allowed, _unused_ uint64_t now_usec)
 {
 	struct arbiter_vcpu *vcpu = vcpu_of(arbiter, domain, i);
-	unsigned first = cpumask_next(allowed, 0);
+	bool is_same = cpumask_equal(&vcpu->allowed, allowed);
+	uint16_t was_on = vcpu->cpu;
 
 	vcpu->allowed = *allowed;
 	vcpu->pinned = cpumask_count(allowed) == 1;
 	if (vcpu->pinned)
-		arbiter_cpu_put(arbiter, vcpu, (uint16_t)first);
-	else if (vcpu->cpu != ARBITER_CPU_UNKNOWN && !cpumask_has(allowed, vcpu->cpu))
+		arbiter_cpu_put(arbiter, vcpu, (uint16_t)cpumask_next(allowed, 0));
+	else if (was_on != ARBITER_CPU_UNKNOWN && !cpumask_has(allowed, was_on))
 		arbiter_cpu_put(arbiter, vcpu, ARBITER_CPU_UNKNOWN);
+	if ((!is_same || vcpu->cpu != was_on) && arbiter_cpu_matters(vcpu))
+		arbiter_queue(arbiter, domain);
 }
 
 void arbiter_report(struct arbiter *arbiter, uint32_t domain, unsigned i,
@@ -283,22 +303,6 @@ uint32_t arbiter_headroom1024(const struct arbiter *arbiter)
 
 /* -- what it should have
  * --------------------------------------------------------------------------*/
-
-/* What a goal makes of the settings. For speed a floor stays for longer; for energy it isn't held.
- */
-static struct level_config levels_for(const struct arbiter *arbiter, enum arbiter_goal goal)
-{
-	struct level_config level = arbiter->config.level;
-
-	level.headroom1024 = arbiter->headroom.headroom1024;
-	if (goal == GOAL_SPEED) {
-		level.hold_usec *= 2;
-	} else if (goal == GOAL_ENERGY) {
-		level.hold_usec = 0;
-		level.slack1024 /= 2;
-	}
-	return level;
-}
 
 /* What it asks for now, in host units, as far as it is believed. */
 static uint16_t demand_now(const struct arbiter_grant *grant, struct arbiter_vcpu *vcpu,

@@ -43,6 +43,21 @@ void arbiter_cpu_part(struct arbiter *arbiter, struct arbiter_vcpu *vcpu, uint16
 		cpu->level.level1024 -= MIN(cpu->level.level1024, old1024 - part1024);
 }
 
+bool arbiter_cpu_matters(const struct arbiter_vcpu *vcpu)
+{
+	return vcpu->level.level1024 > 0 || vcpu->ceiling1024 < LEVEL_NO_CEILING;
+}
+
+static void queue_all_but(struct arbiter *arbiter, const struct arbiter_cpu *cpu,
+			  const struct arbiter_vcpu *but)
+{
+	for (struct arbiter_vcpu *vcpu = cpu->vcpus; vcpu; vcpu = vcpu->next)
+		if (vcpu != but && arbiter_cpu_matters(vcpu))
+			arbiter_queue(arbiter, vcpu->domain);
+}
+
+/* Those that stay on its old CPU need less from now on, and of when that falls only it may know.
+ * Those on the new one are told when it is said what it should have. */
 void arbiter_cpu_put(struct arbiter *arbiter, struct arbiter_vcpu *vcpu, uint16_t cpu)
 {
 	uint16_t part1024 = vcpu->part1024;
@@ -52,6 +67,7 @@ void arbiter_cpu_put(struct arbiter *arbiter, struct arbiter_vcpu *vcpu, uint16_
 	if (vcpu->cpu != ARBITER_CPU_UNKNOWN) {
 		arbiter_cpu_part(arbiter, vcpu, 0, true);
 		unlink_vcpu(arbiter, vcpu);
+		queue_all_but(arbiter, &arbiter->cpus[vcpu->cpu], NULL);
 	}
 	vcpu->cpu = cpu;
 	vcpu->part1024 = 0;
@@ -68,9 +84,7 @@ static void tell(struct arbiter *arbiter, struct arbiter_cpu *cpu, const struct 
 		return;
 	cpu->told1024 = needs1024;
 	cpu->told_demanding = cpu->n_demanding;
-	for (struct arbiter_vcpu *vcpu = cpu->vcpus; vcpu; vcpu = vcpu->next)
-		if (vcpu != but && vcpu->level.level1024 > 0)
-			arbiter_queue(arbiter, vcpu->domain);
+	queue_all_but(arbiter, cpu, but);
 }
 
 uint16_t arbiter_cpu_level(struct arbiter *arbiter, const struct arbiter_vcpu *vcpu,
@@ -88,7 +102,7 @@ uint16_t arbiter_cpu_level(struct arbiter *arbiter, const struct arbiter_vcpu *v
 	needs = cpu->n_demanding > 0 ? cpu->sum1024 + cpu->other1024 : 0;
 	level1024 = level_move(&cpu->level, config, (uint16_t)MIN(needs, cpu->capacity1024), false,
 			       now_usec, ret_next_usec);
-	tell(arbiter, cpu, vcpu, level_floor(config, level1024, cpu->told1024, CAPACITY_SCALE));
+	tell(arbiter, cpu, vcpu, level_floor(config, level1024, 0, CAPACITY_SCALE));
 	return level1024;
 }
 
@@ -124,13 +138,12 @@ void arbiter_other(struct arbiter *arbiter, unsigned cpu, uint16_t other1024,
 		return;
 	at = &arbiter->cpus[cpu];
 	old1024 = at->other1024;
+	other1024 = MIN(other1024, CAPACITY_SCALE);
 	if (other1024 < ARBITER_OTHER_LEAST)
 		other1024 = old1024 > 0 && other1024 >= ARBITER_OTHER_LEAST / 2 ? old1024 : 0;
 	if (other1024 + 0U < old1024 + ARBITER_OTHER_LEAST / 2 &&
 	    old1024 + 0U < other1024 + ARBITER_OTHER_LEAST / 2)
 		return;
-	at->other1024 = MIN(other1024, CAPACITY_SCALE);
-	for (struct arbiter_vcpu *vcpu = at->vcpus; vcpu; vcpu = vcpu->next)
-		if (vcpu->part1024 > 0)
-			arbiter_queue(arbiter, vcpu->domain);
+	at->other1024 = other1024;
+	queue_all_but(arbiter, at, NULL);
 }

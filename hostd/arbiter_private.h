@@ -67,6 +67,9 @@ void arbiter_queue(struct arbiter *arbiter, uint32_t domain);
 /* Other load below this doesn't count: a host is never quite still. */
 #define ARBITER_OTHER_LEAST 32U
 
+/* Whether it goes by what else is on its CPU: it has, or may have, a floor or a ceiling. */
+bool arbiter_cpu_matters(const struct arbiter_vcpu *vcpu);
+
 void arbiter_cpu_put(struct arbiter *arbiter, struct arbiter_vcpu *vcpu, uint16_t cpu);
 
 /* The vCPU's part of the sum is now this; left as in level_move(). */
