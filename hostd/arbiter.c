@@ -159,6 +159,14 @@ uint32_t arbiter_add(struct arbiter *arbiter, unsigned n_vcpus, const struct arb
 	return i;
 }
 
+/* What one gives up is for those that have too little. */
+static void queue_cut(struct arbiter *arbiter)
+{
+	for (uint32_t i = 0; i < arbiter->n_domains; i++)
+		if (arbiter->domains[i].gets < arbiter->domains[i].wants)
+			arbiter_queue(arbiter, i);
+}
+
 static void withdraw(struct arbiter *arbiter, struct arbiter_vcpu *vcpu)
 {
 	arbiter_budget_put(arbiter, vcpu, 0);
@@ -182,6 +190,8 @@ void arbiter_remove(struct arbiter *arbiter, uint32_t i, uint64_t now_usec)
 	domain->vcpus = NULL;
 	domain->n_vcpus = 0;
 	domain->used = false;
+	if (arbiter->unshared)
+		queue_cut(arbiter);
 }
 
 void arbiter_grant(struct arbiter *arbiter, uint32_t domain, const struct arbiter_grant *grant,
@@ -334,13 +344,24 @@ static uint16_t most_for_others(const struct arbiter *arbiter, const struct arbi
 	return capacity1024;
 }
 
+/* What its own level asks for, within the budget. Cut, it isn't in steps, for a step more may be
+ * more than there is; it stays where it is if that is less by less than a step. */
+static uint16_t own_floor(const struct arbiter *arbiter, const struct arbiter_vcpu *vcpu,
+			  const struct level_config *config)
+{
+	uint16_t most1024 = arbiter_budget_cut(arbiter, vcpu->domain, vcpu->own1024);
+	bool is_near = vcpu->floor1024 <= most1024 && vcpu->floor1024 + config->step > most1024;
+
+	return most1024 < vcpu->own1024 && is_near ? vcpu->floor1024 : most1024;
+}
+
 static uint16_t floor_now(struct arbiter *arbiter, struct arbiter_vcpu *vcpu,
 			  const struct level_config *config, uint16_t level1024, uint64_t now_usec,
 			  uint64_t *ret_next_usec)
 {
 	uint16_t max1024 = arbiter->domains[vcpu->domain].grant.floor_max1024;
 	uint16_t together1024 = arbiter_cpu_level(arbiter, vcpu, config, now_usec, ret_next_usec);
-	uint16_t floor1024 = level_floor(config, level1024, vcpu->floor1024, max1024);
+	uint16_t floor1024 = own_floor(arbiter, vcpu, config);
 
 	if (level1024 > 0 && together1024 > level1024) {
 		uint16_t most1024 = MIN(most_for_others(arbiter, vcpu, level1024), max1024);
@@ -388,8 +409,9 @@ void arbiter_want(struct arbiter *arbiter, uint32_t i, unsigned k, uint64_t now_
 	vcpu->demand1024 = demand_now(&domain->grant, vcpu, now_usec, &growth_usec);
 	level1024 =
 		level_move(&vcpu->level, &config, vcpu->demand1024, left, now_usec, &level_usec);
-	arbiter_budget_put(arbiter, vcpu,
-			   level_floor(&config, level1024, 0, domain->grant.floor_max1024));
+	arbiter_budget_put(
+		arbiter, vcpu,
+		level_floor(&config, level1024, vcpu->own1024, domain->grant.floor_max1024));
 	arbiter_budget_share(arbiter, now_usec, &share_usec);
 	level1024 = arbiter_budget_cut(arbiter, i, level1024);
 	arbiter_cpu_part(arbiter, vcpu, MIN(vcpu->demand1024, level1024), left);

@@ -21,6 +21,7 @@ void arbiter_budget_put(struct arbiter *arbiter, struct arbiter_vcpu *vcpu, uint
 {
 	struct arbiter_domain *domain = &arbiter->domains[vcpu->domain];
 	uint32_t budget = arbiter->config.budget1024;
+	bool was_cut = domain->gets < domain->wants;
 
 	if (own1024 == vcpu->own1024)
 		return;
@@ -37,7 +38,7 @@ void arbiter_budget_put(struct arbiter *arbiter, struct arbiter_vcpu *vcpu, uint
 		set_gets(arbiter, domain, (uint32_t)MIN(domain->wants, gets));
 	}
 	arbiter->unshared = arbiter->gets < arbiter->wants;
-	if (domain->gets < domain->wants)
+	if (was_cut || domain->gets < domain->wants)
 		arbiter_queue(arbiter, vcpu->domain); /* its other vCPUs go by the sum as well */
 }
 

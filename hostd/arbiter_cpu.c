@@ -87,6 +87,19 @@ static void tell(struct arbiter *arbiter, struct arbiter_cpu *cpu, const struct 
 	queue_all_but(arbiter, cpu, but);
 }
 
+/* A budget holds for what is held, too: the CPU's level stays within what is left of those of its
+ * vCPUs. Without one, what has moved away or ran beside them is held as well. */
+static uint32_t most_by_budget(const struct arbiter *arbiter, const struct arbiter_cpu *cpu)
+{
+	uint32_t sum = cpu->other1024;
+
+	if (arbiter->config.budget1024 == 0)
+		return UINT32_MAX;
+	for (const struct arbiter_vcpu *vcpu = cpu->vcpus; vcpu; vcpu = vcpu->next)
+		sum += arbiter_budget_cut(arbiter, vcpu->domain, vcpu->level.level1024);
+	return sum;
+}
+
 uint16_t arbiter_cpu_level(struct arbiter *arbiter, const struct arbiter_vcpu *vcpu,
 			   const struct level_config *config, uint64_t now_usec,
 			   uint64_t *ret_next_usec)
@@ -102,6 +115,7 @@ uint16_t arbiter_cpu_level(struct arbiter *arbiter, const struct arbiter_vcpu *v
 	needs = cpu->n_demanding > 0 ? cpu->sum1024 + cpu->other1024 : 0;
 	level1024 = level_move(&cpu->level, config, (uint16_t)MIN(needs, cpu->capacity1024), false,
 			       now_usec, ret_next_usec);
+	level1024 = (uint16_t)MIN(level1024, most_by_budget(arbiter, cpu));
 	tell(arbiter, cpu, vcpu, level_floor(config, level1024, 0, CAPACITY_SCALE));
 	return level1024;
 }
