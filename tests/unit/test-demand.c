@@ -288,8 +288,8 @@ static void test_held(_unused_ void **state)
 	assert_int_equal(vcpus[2].util1024, 0);
 }
 
-/* A record of a vCPU at a time of the guest's clock, the defaults those of a guest that runs at its full
- * scale: whether a task has left. */
+/* A record of a vCPU at a time of the guest's clock, the defaults those of a guest that runs at its
+ * full scale: whether a task has left. */
 static bool record(uint64_t stamp_usec, struct report_vcpu vcpu)
 {
 	struct message_report out = {.stamp_usec = stamp_usec, .lease_msec = 600, .n_vcpus = 1};
@@ -308,11 +308,12 @@ static bool record(uint64_t stamp_usec, struct report_vcpu vcpu)
 	return vcpus[1].left;
 }
 
-#define STAMP  (1000 * USEC_PER_SEC)
-#define PERIODS(n) ((uint64_t)(n) * 1048576 / 1000) /* PELT's, in usec */
+#define STAMP	   (1000 * USEC_PER_SEC)
+#define PERIODS(n) ((uint64_t)(n)*1048576 / 1000) /* PELT's, in usec */
 
-/* From 800 to util_avg in a time, at a scale: has a task left? It sleeps: util_avg halves in 32 periods
- * of 1.048576 ms. A record may be 5 ms older than its time (800 x y^4.77 = 721.52, rounded), and 32 below is near. */
+/* From 800 to util_avg in a time, at a scale: has a task left? It sleeps: util_avg halves in 32
+ * periods of 1.048576 ms. A record may be 5 ms older than its time (800 x y^4.77 = 721.52,
+ * rounded), and 32 below is near. */
 static void test_sleeps_or_leaves(_unused_ void **state)
 {
 	static const struct {
@@ -320,36 +321,47 @@ static void test_sleeps_or_leaves(_unused_ void **state)
 		uint16_t util, scale;
 		bool left;
 	} rows[] = {
-		{0, 800, 1024, false}, {0, 690, 1024, false}, {0, 689, 1024, true},
+		{0, 800, 1024, false},
+		{0, 690, 1024, false},
+		{0, 689, 1024, true},
 		{1000, 0, 1024, true}, /* 800 x y^5.72 = 706.78 */
-		{1000, 675, 1024, false}, {1000, 674, 1024, true},
+		{1000, 675, 1024, false},
+		{1000, 674, 1024, true},
 		/* A half-life and the tick: 360.76. */
-		{PERIODS(32), 400, 1024, false}, {PERIODS(32), 329, 1024, false},
+		{PERIODS(32), 400, 1024, false},
+		{PERIODS(32), 329, 1024, false},
 		{PERIODS(32), 328, 1024, true},
-		{PERIODS(64), 148, 1024, false}, {PERIODS(64), 147, 1024, true},
+		{PERIODS(64), 148, 1024, false},
+		{PERIODS(64), 147, 1024, true},
 		/* Of so little that is left nothing can be said. */
-		{PERIODS(160), 1, 1024, false}, {USEC_PER_SEC, 1, 1024, false},
+		{PERIODS(160), 1, 1024, false},
+		{USEC_PER_SEC, 1, 1024, false},
 		{100 * USEC_PER_SEC, 1, 1024, false},
-		/* Its clock went at half the speed, so half of the time more is made good: y^(48 + 4.77),
-		 * 255.1. */
-		{PERIODS(32), 223, 512, false}, {PERIODS(32), 222, 512, true},
-		{PERIODS(32), 147, 1, true}, {PERIODS(32), 149, 1, false}, /* nearly y^(64 + 4.77) */
-		{1000, 900, 1024, false}, /* others have come */
+		/* Its clock went at half the speed, so half of the time more is made good: y^(48
+		 * + 4.77), 255.1. */
+		{PERIODS(32), 223, 512, false},
+		{PERIODS(32), 222, 512, true},
+		{PERIODS(32), 147, 1, true},
+		{PERIODS(32), 149, 1, false}, /* nearly y^(64 + 4.77) */
+		{1000, 900, 1024, false},     /* others have come */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		setup(NULL);
-		EXPECT(!record(STAMP, (struct report_vcpu){.util_avg = 800, .util_est = 1,
+		EXPECT(!record(STAMP, (struct report_vcpu){.util_avg = 800,
+							   .util_est = 1,
 							   .freq_scale = rows[i].scale}),
 		       "row %zu: nothing is known before", i);
 		EXPECT(record(STAMP + rows[i].usec,
-			      (struct report_vcpu){.util_avg = rows[i].util, .util_est = 1,
+			      (struct report_vcpu){.util_avg = rows[i].util,
+						   .util_est = 1,
 						   .freq_scale = rows[i].scale}) == rows[i].left,
 		       "row %zu", i);
 	}
 }
 
-/* An explicit zero says nothing of tasks that leave, and what is known stays for the next record. */
+/* An explicit zero says nothing of tasks that leave, and what is known stays for the next record.
+ */
 static void test_zero_says_nothing(_unused_ void **state)
 {
 	record(STAMP, (struct report_vcpu){.util_avg = 800});
@@ -380,8 +392,7 @@ static void test_left_is_of_one_record(_unused_ void **state)
 /* What its clock lost adds up while it is busy, and is made good when it idles. */
 static void test_behind(_unused_ void **state)
 {
-	static const struct report_vcpu busy = {
-		.util_avg = 800, .freq_scale = 256, .runnable = 1};
+	static const struct report_vcpu busy = {.util_avg = 800, .freq_scale = 256, .runnable = 1};
 
 	record(STAMP, busy);
 	assert_int_equal(vcpus[1].behind_usec, 0);
@@ -390,8 +401,8 @@ static void test_behind(_unused_ void **state)
 	record(STAMP + 20000, busy);
 	assert_int_equal(vcpus[1].behind_usec, 15000);
 	/* 10 + 7.5 + 15 + 5 ms: 800 x y^35.76 = 368.7 */
-	assert_false(record(STAMP + 30000, (struct report_vcpu){
-						   .util_avg = 337, .freq_scale = 256}));
+	assert_false(
+		record(STAMP + 30000, (struct report_vcpu){.util_avg = 337, .freq_scale = 256}));
 	assert_int_equal(vcpus[1].behind_usec, 0);
 	/* At most 200 ms, for a second at most. */
 	record(STAMP + 40000, busy);
@@ -410,14 +421,13 @@ static void test_behind(_unused_ void **state)
 
 static void test_behind_counts(_unused_ void **state)
 {
-	static const struct report_vcpu busy = {
-		.util_avg = 800, .freq_scale = 256, .runnable = 1};
+	static const struct report_vcpu busy = {.util_avg = 800, .freq_scale = 256, .runnable = 1};
 
 	record(STAMP, busy);
 	record(STAMP + 10000, busy);
 	record(STAMP + 20000, busy);
-	assert_true(record(STAMP + 30000,
-			   (struct report_vcpu){.util_avg = 335, .freq_scale = 256}));
+	assert_true(
+		record(STAMP + 30000, (struct report_vcpu){.util_avg = 335, .freq_scale = 256}));
 }
 
 /* Another boot, or a restored guest: what was sampled before says nothing. */
