@@ -18,7 +18,7 @@ STEPS = {"++": "--", "--": "++"}
 LOGIC = {"&&": "||", "||": "&&"}
 NAMES = {"MIN": "MAX", "MAX": "MIN", "true": "false", "false": "true"}
 # Their arguments may change places; here the results of comparisons are only held against 0.
-SYMMETRIC = {"MIN", "MAX", "memcmp", "strcmp", "strncmp", "cpumask_equal"}
+SYMMETRIC = {"MIN", "MAX", "memcmp", "strcmp", "strncmp", "calloc", "cpumask_equal"}
 NO_CALLS = ctext.HEADS | {"return", "sizeof", "case"}
 NUMBER = re.compile(r"(0[xX])?([0-9a-fA-F]+?)([uUlL]*)$")
 

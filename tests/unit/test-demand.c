@@ -288,9 +288,29 @@ static void test_held(_unused_ void **state)
 	assert_int_equal(vcpus[2].util1024, 0);
 }
 
+/* What lies beside a guest's vCPUs is neither read nor written. */
+static void test_neighbours(_unused_ void **state)
+{
+	struct demand room[4], before;
+
+	memset(room, 0x5a, sizeof(room));
+	before = room[0];
+	demand_init(&guest, &room[1], 2);
+	assert_false(demand_any(&guest));
+	assert_int_equal(report_one(2, 100, T0), 1);
+	assert_int_equal(report_one(1, 100, T0), 0);
+	assert_true(demand_expire(&guest, T0 + LEASE_MAX));
+	assert_int_equal(report_one(0, 100, T0), 0);
+	demand_forget(&guest);
+	assert_false(demand_any(&guest));
+	assert_memory_equal(&room[0], &before, sizeof(before));
+	assert_memory_equal(&room[3], &before, sizeof(before));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_neighbours, setup),
 		cmocka_unit_test_setup(test_init, setup),
 		cmocka_unit_test_setup(test_larger_of_the_two, setup),
 		cmocka_unit_test_setup(test_requests, setup),

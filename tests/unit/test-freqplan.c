@@ -46,6 +46,9 @@ static void test_khz(_unused_ void **state)
 		{3000000, 0, 1024, true, 205, 1200000},
 		{3000000, 0, 1024, true, 512, 1800000},
 		{3000000, 0, 1024, true, 1024, 3000000},
+		/* What is exactly a step is that step. */
+		{1024000, 0, 1024, true, 600, 600000},
+		{1024000, 0, 1024, true, 601, 1024000},
 		/* Somebody's, or the heat's, maximum. */
 		{3000000, 1800000, 1024, true, 1024, 1800000},
 		{3000000, 1800000, 1024, true, 300, 1200000},
@@ -147,6 +150,7 @@ static void test_rise_hold_fall(_unused_ void **state)
 		{200 * MSEC, 0, 1200000, 200 * MSEC + HOLD},
 		{200 * MSEC + HOLD, 0, 0, 0},
 		{999 * MSEC, 0, 0, 0},
+		{1000 * MSEC, 1, 600000, 0}, /* the smallest floor is one */
 	};
 	struct freqplan_policy policy = make_big();
 
