@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Checks what faults are planted, in which order, and which are left out. check.sh runs it in `make check`; alone:
 python3 -B check.py"""
+import os
 import pathlib
+import select
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -10,6 +12,7 @@ import checks
 import choose
 import ctext
 import faults
+import tree
 
 
 def body(*lines, head="static void f(void)"):
@@ -171,6 +174,28 @@ def test_equivalent(directory):
     assert known.stale(TEXTS) == [("p.c", "x = a1 + 4;", "x = a1 * 4;")]
     path.write_text("p.c\n  Why?\n")
     checks.raises(ValueError, choose.Equivalent, path)
+
+
+def test_how_a_test_ends(directory):
+    """It passes, fails, is killed, or hangs: then what it has started ends with it, and leaves the pipe."""
+    copy = tree.Tree(directory, 1)
+    copy.remove()
+    copy.top = directory
+    for script, wanted in (("exit 0", 0), ("exit 3", 3), ("kill -9 $$", -9)):
+        assert copy._run(["/bin/sh", "-c", script], 600) == wanted, script
+    ours, its = os.pipe()
+    assert copy._run(["/bin/sh", "-c", "sleep 600 & sleep 600"], 0.3, its) is None
+    os.close(its)
+    assert select.select([ours], [], [], 300)[0] and os.read(ours, 1) == b""
+    os.close(ours)
+
+
+def test_what_is_copied(directory):
+    copy = tree.Tree(directory, 1)
+    copy.remove()
+    names = ["Makefile", "config.h", "common", "x.c", "x.o", ".deps"]
+    assert copy._ignore(str(directory), names) == {"Makefile", "config.h", "x.o", ".deps"}
+    assert copy._ignore(str(directory / "common"), names) == {"x.o", ".deps"}
 
 
 def test_the_list_can_be_read():

@@ -3,6 +3,7 @@
 #include "tests/unit/test.h"
 
 #include <ctype.h>
+#include <malloc.h>
 
 #include "hostd/inventory.h"
 
@@ -159,13 +160,39 @@ static void test_clear_and_free(_unused_ void **state)
 	assert_null(inventory_free(NULL));
 }
 
+/* The allocator counts, too: the first rounds are for what it keeps by for later ones. */
+static void test_nothing_is_left_behind(_unused_ void **state)
+{
+	size_t used = 0;
+
+	for (unsigned round = 0; round < 100; round++) {
+		struct inventory *inventory = calloc(1, sizeof(*inventory));
+
+		inventory->n_domains = 3;
+		inventory->domains = calloc(3, sizeof(*inventory->domains));
+		for (unsigned i = 0; i < 3; i++) {
+			inventory->domains[i].n_vcpus = 4;
+			inventory->domains[i].vcpus = calloc(4, sizeof(struct inventory_vcpu));
+		}
+		inventory_free(inventory);
+		if (round == 50)
+			used = mallinfo2().uordblks;
+	}
+	assert_int_equal(mallinfo2().uordblks, used);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_by_cid),	       cmocka_unit_test(test_doubled_cid),
-		cmocka_unit_test(test_same_start),     cmocka_unit_test(test_find),
-		cmocka_unit_test(test_reuse),	       cmocka_unit_test(test_clear_and_free),
-		cmocka_unit_test(test_uuid_each_byte), cmocka_unit_test(test_uuid_length),
+		cmocka_unit_test(test_by_cid),
+		cmocka_unit_test(test_doubled_cid),
+		cmocka_unit_test(test_same_start),
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_reuse),
+		cmocka_unit_test(test_clear_and_free),
+		cmocka_unit_test(test_uuid_each_byte),
+		cmocka_unit_test(test_uuid_length),
+		cmocka_unit_test(test_nothing_is_left_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "hostd/limits_file.h"
+#include "tests/unit/test_malloc.h"
 
 #define A "11111111-2222-3333-4444-5555555555aa"
 #define B "99999999-2222-3333-4444-5555555555bb"
@@ -119,6 +120,37 @@ static void test_nothing_is_left_behind(_unused_ void **state)
 	assert_int_equal(mallinfo2().uordblks, used);
 }
 
+/* Each allocation fails in turn: it is said, and what held before holds. */
+static void test_no_memory(void **state)
+{
+	const struct domain_limit limit = {.percent = 10};
+	struct fixture *f = *state;
+	uint8_t uuid[DOMAIN_UUID];
+
+	set(&f->limits, A, 50, false);
+	assert_int_equal(uuid_parse(B, uuid), 0);
+	for (malloc_fails_at = 1; malloc_fails_at <= 3; malloc_fails_at++) {
+		char text[] = B " limit=30\n" A " released\nnonsense\n";
+		struct limits limits = {};
+
+		malloc_calls = 0;
+		/* The first wants memory, and so does the second. */
+		EXPECT(limits_parse(&limits, text) == (malloc_fails_at < 3 ? -ENOMEM : 1),
+		       "allocation %lu", malloc_fails_at);
+		EXPECT(limits.n == malloc_fails_at - 1, "allocation %lu", malloc_fails_at);
+		limits_clear(&limits);
+	}
+	malloc_calls = 0;
+	malloc_fails_at = 1;
+	assert_int_equal(limits_set(&f->limits, uuid, &limit), -ENOMEM);
+	malloc_calls = 0;
+	assert_null(limits_format(&f->limits));
+	malloc_fails_at = 0;
+	assert_int_equal(f->limits.n, 1);
+	assert_int_equal(get(&f->limits, A).percent, 50);
+	assert_int_equal(get(&f->limits, B).percent, LIMIT_NONE);
+}
+
 static void test_floor_max(_unused_ void **state)
 {
 	static const struct {
@@ -167,6 +199,7 @@ static void test_damaged_lines(void **state)
 	static const char *const damaged[] = {"nonsense\n",	A "\n",
 					      A " \n",		A " limit=\n",
 					      A " limit=101\n", A " limit=-1\n",
+					      A " kimit=50\n",	A " mimit=50\n",
 					      A " limit=50%\n", A " limit=50  released\n",
 					      A " Released\n",	"x" A " released\n",
 					      A " released", /* torn */
@@ -223,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_uuid),
 		cmocka_unit_test_setup_teardown(test_what_holds, setup, teardown),
 		cmocka_unit_test(test_nothing_is_left_behind),
+		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 		cmocka_unit_test(test_floor_max),
 		cmocka_unit_test_setup_teardown(test_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_lines, setup, teardown),

@@ -53,6 +53,8 @@ static void test_class_for(_unused_ void **state)
 		{1024, "1", 0},
 		{300, "0-1,6-7", 2}, /* the fitting one may not be */
 		{UINT16_MAX, "0-7", 2},
+		{0, "", 0},
+		{1024, "8-15", 0},
 	};
 	const struct placement_config config = three_classes();
 
