@@ -107,6 +107,12 @@ def test_what_is_no_code():
         "{ }", "g('1' /* 1 + 1 */, \"1 < 2 \\\" + 3\");"]
 
 
+def test_function():
+    text = "int x = 1;\n" + body("a;", head="struct s *f(int (*g)(int))") + body("b;", head="void h(void)")
+    code = ctext.CText(text)
+    assert [code.function(text.index(what)) for what in ("1;", "a;", "b;")] == ["-", "f", "h"]
+
+
 def test_tables_are_code():
     assert become("static const int a[4] = {5, b - c};\n") == [
         "static const int a[4] = {10, b - c};", "static const int a[4] = {4, b - c};",
@@ -164,14 +170,16 @@ def test_variable_of_makefile():
 
 def test_equivalent(directory):
     path = directory / "equivalent"
-    path.write_text("# all\np.c\n- x = a1 + 4;\n+ x = a1 - 4;\n  It is.\n  Really.\n\n"
-                    "- x = a1 + 4;\n+ x = a1 * 4;\n  No fault.\nelse.c\n- a\n+ b\n  Not looked at.\n")
+    path.write_text("# all\np.c f\n- x = a1 + 4;\n+ x = a1 - 4;\n  It is.\n  Really.\n\n"
+                    "- x = a1 + 4;\n+ x = a1 * 4;\n  No fault.\n"
+                    "p.c g\n- x = a2 + 5;\n+ x = a2 - 5;\n  Elsewhere.\nelse.c f\n- a\n+ b\n  Not looked at.\n")
     known = choose.Equivalent(path)
     mutants = [mutant for mutant in choose.mutants_of("p.c", TEXTS["p.c"]) if known.has(mutant)]
     assert [mutant.after for mutant in mutants] == ["x = a1 - 4;"]
-    assert known.reasons["p.c", "x = a1 + 4;", "x = a1 - 4;"] == ["It is.", "Really."]
+    assert known.reasons[("p.c", "f"), "x = a1 + 4;", "x = a1 - 4;"] == ["It is.", "Really."]
     assert not any(known.has(mutant) for mutant in choose.mutants_of("q.c", TEXTS["q.c"]))
-    assert known.stale(TEXTS) == [("p.c", "x = a1 + 4;", "x = a1 * 4;")]
+    assert known.stale(TEXTS) == [
+        (("p.c", "f"), "x = a1 + 4;", "x = a1 * 4;"), (("p.c", "g"), "x = a2 + 5;", "x = a2 - 5;")]
     path.write_text("p.c\n  Why?\n")
     checks.raises(ValueError, choose.Equivalent, path)
 

@@ -5,9 +5,10 @@ import pathlib
 import random
 import re
 
+import ctext
 import faults
 
-Mutant = collections.namedtuple("Mutant", "path line before after kind text")
+Mutant = collections.namedtuple("Mutant", "path line function before after kind text")
 
 
 def variable(makefile, name):
@@ -19,9 +20,11 @@ def variable(makefile, name):
 
 
 def mutants_of(path, text):
+    code = ctext.CText(text)
     for fault in faults.faults_of(text):
         line, before, after = faults.lines_of(text, fault)
-        yield Mutant(path, line, before.strip(), after.strip(), fault.kind, faults.plant(text, fault))
+        yield Mutant(path, line, code.function(fault.start), before.strip(), after.strip(), fault.kind,
+                     faults.plant(text, fault))
 
 
 def in_order(seed, path, text):
@@ -55,7 +58,8 @@ def evenly(seed, texts, count, accept):
 
 
 class Equivalent:
-    """tests/mutants/equivalent: a path, the line after -, what it becomes after +, and the reason, indented."""
+    """tests/mutants/equivalent: a path and a function, the line after -, what it becomes after +, and the reason,
+    indented."""
 
     def __init__(self, path):
         self.reasons, where, before, after = {}, None, None, None
@@ -71,13 +75,16 @@ class Equivalent:
                     raise ValueError("%s:%d: a reason for nothing" % (path, n))
                 self.reasons.setdefault((where, before, after), []).append(line.strip())
             else:
-                where, before, after = line.strip(), None, None
+                where, before, after = tuple(line.split()), None, None
+
+    @staticmethod
+    def key(mutant):
+        return (mutant.path, mutant.function), mutant.before, mutant.after
 
     def has(self, mutant):
-        return (mutant.path, mutant.before, mutant.after) in self.reasons
+        return self.key(mutant) in self.reasons
 
     def stale(self, texts):
         """Those that no fault of the texts is any more."""
-        there = {(mutant.path, mutant.before, mutant.after) for path, text in texts.items()
-                 for mutant in mutants_of(path, text)}
-        return [key for key in self.reasons if key[0] in texts and key not in there]
+        there = {self.key(mutant) for path, text in texts.items() for mutant in mutants_of(path, text)}
+        return [key for key in self.reasons if key[0][0] in texts and key not in there]

@@ -32,6 +32,7 @@ class CText:
                        if found.lastgroup not in ("comment", "directive")]
         self.match = self._brackets()
         self.statements, self.heads, self.sizes, self.labels = [], [], [], []
+        self.functions = []             # name, where the body begins, where it ends
         self.code = self._code()
 
     def is_op(self, i, *texts):
@@ -48,6 +49,10 @@ class CText:
 
     def line(self, position):
         return self.text.count("\n", 0, position) + 1
+
+    def function(self, position):
+        """The name of the one whose body that is in; "-": of none."""
+        return next((name for name, start, end in self.functions if start <= position < end), "-")
 
     def skip(self, i):
         """Behind the token, or behind the bracket that it opens."""
@@ -72,6 +77,8 @@ class CText:
         while i < len(self.tokens):
             end = self.skip(i)
             if self.is_op(i, "{") and self.is_op(i - 1, ")"):
+                opening = next(first for first, last in self.match.items() if last == i - 1)
+                self.functions.append((self.tokens[opening - 1].text, *self.span(i, end)))
                 self._body(i + 1, end - 1)
                 code.extend(range(i + 1, end - 1))
             elif self.is_op(i, "="):

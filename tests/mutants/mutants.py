@@ -101,8 +101,8 @@ def main():
                 show("", mutant, "")
         return 0
     equivalent = choose.Equivalent(HERE / "equivalent")
-    for path, before, after in equivalent.stale(texts):
-        print("tests/mutants/equivalent: no fault any more: %s\n    - %s\n    + %s" % (path, before, after))
+    for where, before, after in equivalent.stale(texts):
+        print("tests/mutants/equivalent: no fault any more: %s\n    - %s\n    + %s" % (" ".join(where), before, after))
     tests = [test for name in TEST_VARIABLES for test in choose.variable(makefile, name)]
     begin = time.monotonic()
     copy = tree.Tree(options.source, options.jobs)

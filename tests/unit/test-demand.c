@@ -253,6 +253,33 @@ static void test_forget(_unused_ void **state)
 	assert_false(demand_any(&guest));
 }
 
+/* All but what is counted. */
+static void test_forget_each_field(_unused_ void **state)
+{
+	static const struct report_vcpu record = {.cpu = 2,
+						  .util_avg = 1,
+						  .util_est = 2,
+						  .uclamp_min = 3,
+						  .uclamp_max = 4,
+						  .freq_scale = 1024,
+						  .flags = VCPU_SATURATED,
+						  .run_delay_usec = 5,
+						  .steal_usec = 6};
+	const struct demand *demand = &vcpus[2];
+
+	send_records(600, T0, 1, &record);
+	assert_int_equal(demand->util1024, 3);
+	demand_forget(&guest);
+	assert_int_equal(demand->util1024, 0);
+	assert_int_equal(demand->util_avg, 0);
+	assert_int_equal(demand->util_est, 0);
+	assert_int_equal(demand->uclamp_min, 0);
+	assert_int_equal(demand->uclamp_max, 0);
+	assert_int_equal(demand->flags, 0);
+	assert_int_equal(demand->run_delay_usec, 5);
+	assert_int_equal(demand->steal_usec, 6);
+}
+
 /* A CPU is the vCPU that its id says, not that of its number. */
 static void test_identity(_unused_ void **state)
 {
@@ -322,6 +349,7 @@ int main(void)
 		cmocka_unit_test_setup(test_explicit_zero, setup),
 		cmocka_unit_test_setup(test_renewal_after_lapse, setup),
 		cmocka_unit_test_setup(test_forget, setup),
+		cmocka_unit_test_setup(test_forget_each_field, setup),
 		cmocka_unit_test_setup(test_identity, setup),
 		cmocka_unit_test_setup(test_held, setup),
 	};
