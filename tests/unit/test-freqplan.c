@@ -74,6 +74,16 @@ static void test_khz(_unused_ void **state)
 	}
 }
 
+/* A driver with a single step: that one, whatever is wanted. */
+static void test_one_step(_unused_ void **state)
+{
+	struct freqplan_policy policy = make_big();
+
+	policy.n_steps = 1;
+	assert_int_equal(freqplan_khz(&policy, 1), 600000);
+	assert_int_equal(freqplan_khz(&policy, 1024), 600000);
+}
+
 /* As the kernel itself would choose for that utilization: schedutil's 1.25 x util x max / capacity
  * is the floor with its own headroom. */
 static void test_headroom(_unused_ void **state)
@@ -282,12 +292,19 @@ static void test_sort(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_khz),	      cmocka_unit_test(test_headroom),
-		cmocka_unit_test(test_back_to_floor), cmocka_unit_test(test_rise_hold_fall),
-		cmocka_unit_test(test_bounce),	      cmocka_unit_test(test_interval),
-		cmocka_unit_test(test_prior),	      cmocka_unit_test(test_limit_below_prior),
-		cmocka_unit_test(test_limit_changes), cmocka_unit_test(test_lag),
-		cmocka_unit_test(test_look),	      cmocka_unit_test(test_sort),
+		cmocka_unit_test(test_one_step),
+		cmocka_unit_test(test_khz),
+		cmocka_unit_test(test_headroom),
+		cmocka_unit_test(test_back_to_floor),
+		cmocka_unit_test(test_rise_hold_fall),
+		cmocka_unit_test(test_bounce),
+		cmocka_unit_test(test_interval),
+		cmocka_unit_test(test_prior),
+		cmocka_unit_test(test_limit_below_prior),
+		cmocka_unit_test(test_limit_changes),
+		cmocka_unit_test(test_lag),
+		cmocka_unit_test(test_look),
+		cmocka_unit_test(test_sort),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -343,6 +343,16 @@ static void test_pause(_unused_ void **state)
 	assert_int_equal(peer_take_token(&peer, &c, T0 + 7500 + pause), 100000);
 }
 
+/* Of what is left in the bucket only the rest is waited for, and for a whole token nothing. */
+static void test_pause_for_the_rest(_unused_ void **state)
+{
+	static const struct peer_config c = {.rate = 10, .burst = 2};
+
+	peer_init(&peer, &c, T0);
+	assert_int_equal(peer_take_token(&peer, &c, T0 + 300), 0);
+	assert_int_equal(peer_take_token(&peer, &c, T0 + 50000), 50000);
+}
+
 static void test_no_rate(_unused_ void **state)
 {
 	static const struct peer_config c = {};
@@ -384,6 +394,7 @@ int main(void)
 		cmocka_unit_test_setup(test_rate, setup),
 		cmocka_unit_test_setup(test_honest_rate_is_never_paused, setup),
 		cmocka_unit_test_setup(test_pause, setup),
+		cmocka_unit_test_setup(test_pause_for_the_rest, setup),
 		cmocka_unit_test_setup(test_no_rate, setup),
 		cmocka_unit_test_setup(test_clock, setup),
 	};
