@@ -253,6 +253,33 @@ static void test_forget(_unused_ void **state)
 	assert_false(demand_any(&guest));
 }
 
+/* All but what is counted. */
+static void test_forget_each_field(_unused_ void **state)
+{
+	static const struct report_vcpu record = {.cpu = 2,
+						  .util_avg = 1,
+						  .util_est = 2,
+						  .uclamp_min = 3,
+						  .uclamp_max = 4,
+						  .freq_scale = 1024,
+						  .flags = VCPU_SATURATED,
+						  .run_delay_usec = 5,
+						  .steal_usec = 6};
+	const struct demand *demand = &vcpus[2];
+
+	send_records(600, T0, 1, &record);
+	assert_int_equal(demand->util1024, 3);
+	demand_forget(&guest);
+	assert_int_equal(demand->util1024, 0);
+	assert_int_equal(demand->util_avg, 0);
+	assert_int_equal(demand->util_est, 0);
+	assert_int_equal(demand->uclamp_min, 0);
+	assert_int_equal(demand->uclamp_max, 0);
+	assert_int_equal(demand->flags, 0);
+	assert_int_equal(demand->run_delay_usec, 5);
+	assert_int_equal(demand->steal_usec, 6);
+}
+
 /* A CPU is the vCPU that its id says, not that of its number. */
 static void test_identity(_unused_ void **state)
 {
@@ -286,6 +313,30 @@ static void test_held(_unused_ void **state)
 	assert_int_equal(vcpus[2].util1024, 700);
 	demand_hold(&guest, 2, true);
 	assert_int_equal(vcpus[2].util1024, 0);
+}
+
+/* What lies beside a guest's vCPUs is neither read nor written. */
+static void test_neighbours(_unused_ void **state)
+{
+	struct demand room[4], before;
+
+	memset(room, 0x5a, sizeof(room));
+	before = room[0];
+	demand_init(&guest, &room[1], 2);
+	assert_false(demand_any(&guest));
+	assert_int_equal(report_one(2, 100, T0), 1);
+	for (uint16_t cpu = 0; cpu < 2; cpu++) {
+		assert_int_equal(report_one(cpu, 100, T0), 0);
+		assert_true(demand_any(&guest));
+		assert_true(demand_expire(&guest, T0 + LEASE_MAX));
+		assert_false(demand_any(&guest));
+		demand_forget(&guest);
+	}
+	assert_int_equal(report_one(0, 100, T0), 0);
+	demand_forget(&guest);
+	assert_false(demand_any(&guest));
+	assert_memory_equal(&room[0], &before, sizeof(before));
+	assert_memory_equal(&room[3], &before, sizeof(before));
 }
 
 /* A record of a vCPU at a time of the guest's clock, the defaults those of a guest that runs at its
@@ -452,6 +503,7 @@ static void test_clock_backwards(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_neighbours, setup),
 		cmocka_unit_test_setup(test_init, setup),
 		cmocka_unit_test_setup(test_larger_of_the_two, setup),
 		cmocka_unit_test_setup(test_requests, setup),
@@ -463,6 +515,7 @@ int main(void)
 		cmocka_unit_test_setup(test_explicit_zero, setup),
 		cmocka_unit_test_setup(test_renewal_after_lapse, setup),
 		cmocka_unit_test_setup(test_forget, setup),
+		cmocka_unit_test_setup(test_forget_each_field, setup),
 		cmocka_unit_test_setup(test_identity, setup),
 		cmocka_unit_test_setup(test_held, setup),
 		cmocka_unit_test_setup(test_sleeps_or_leaves, setup),

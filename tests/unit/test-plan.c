@@ -71,6 +71,10 @@ static void test_not_too_often(_unused_ void **state)
 	want = (struct plan_want){.floor1024 = 200, .placed = true, .cpus = big};
 	assert_int_equal(plan_vcpu(&have, &want, INTERVAL, T0 + 1, &next), PLAN_SET_CPUS);
 	assert_int_equal(next, T0 + INTERVAL);
+	/* The earliest time that there is. */
+	have.floor_written_usec = 1;
+	assert_int_equal(plan_vcpu(&have, &want, INTERVAL, 2, &next), PLAN_SET_CPUS);
+	assert_int_equal(next, 1 + INTERVAL);
 	/* No interval, no wait. */
 	assert_int_equal(plan_vcpu(&have, &want, 0, T0, &next), PLAN_SET_FLOOR | PLAN_SET_CPUS);
 }
