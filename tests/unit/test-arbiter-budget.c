@@ -4,7 +4,7 @@
 
 /* Random sets of claims, each checked against the budget: a million with VMFREQ_CLAIM_SETS=1000000.
  */
-#define CLAIM_SETS 50000U
+#define CLAIM_SETS 200000U
 #define VCPUS	   32U
 
 static void begin(uint32_t budget, uint16_t step)
