@@ -196,6 +196,20 @@ static void test_left_of_more_than_there_is(_unused_ void **state)
 	assert_int_equal(floor_of(c, 0, 2), 900);
 }
 
+/* What has left goes, what is held of who sleeps stays. */
+static void test_left_beside_one_that_sleeps(_unused_ void **state)
+{
+	uint32_t a = add(1), b = add(1);
+
+	allow(a, 0, "0");
+	allow(b, 0, "0");
+	ask(a, 0, 400, 0);
+	ask(b, 0, 400, 0);
+	assert_int_equal(ask(b, 0, 0, 1), 800);
+	assert_int_equal(leave(a, 0, 100, 2), 500);
+	assert_int_equal(leave(a, 0, 150, 3), 500); /* nothing of its part */
+}
+
 /* Threads that aren't pinned are where they were seen last. */
 static void test_move(_unused_ void **state)
 {
@@ -457,6 +471,7 @@ int main(void)
 		TEST(test_other_load_flaps),
 		TEST(test_hold),
 		TEST(test_left_of_more_than_there_is),
+		TEST(test_left_beside_one_that_sleeps),
 		TEST(test_move),
 		TEST(test_move_with_hold),
 		TEST(test_allowed),

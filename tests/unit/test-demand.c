@@ -87,6 +87,7 @@ static void test_larger_of_the_two(_unused_ void **state)
 	report(600, T0 + 1, 3, records);
 	assert_int_equal(vcpus[2].run_delay_usec, 10);
 	assert_int_equal(vcpus[3].steal_usec, 14);
+	assert_int_equal(vcpus[3].last_steal_usec, 7);
 }
 
 /* Utilization within what the tasks ask for: the minimum wins. */
