@@ -114,6 +114,17 @@ static void test_another_top(_unused_ void **state)
 	assert_int_equal(say.freq_khz, 1000000);
 }
 
+/* However little was said, it was said. */
+static void test_told_least(_unused_ void **state)
+{
+	const struct feedback_vcpu real = {.cpu = 3, .capacity = 40};
+	const struct feedback_vcpu told = {3, 1024, 1, 3000000};
+	struct feedback_vcpu say;
+
+	feedback_say(&real, &told, 64, 3000000, &say);
+	assert_int_equal(say.freq_khz, 1);
+}
+
 /* All that it can say is a multiple of the step: so few values, whatever runs beside it. */
 static void test_few_values(_unused_ void **state)
 {
@@ -145,7 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_delivered),  cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_told),	   cmocka_unit_test(test_another_top),
-		cmocka_unit_test(test_few_values),
+		cmocka_unit_test(test_told_least), cmocka_unit_test(test_few_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

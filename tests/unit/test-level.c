@@ -182,6 +182,7 @@ static void test_floor(_unused_ void **state)
 		{1024, 50, 65, 140, 1024, 100},
 		{1280, 50, 80, 174, 1024, 174},
 		{1280, 50, 80, 175, 1024, 100},
+		{1024, 50, 140, 140, 1024, 140},
 		/* But for nothing at all nothing stays, nor above the limit. */
 		{1024, 50, 0, 50, 1024, 0},
 		{1024, 50, 140, 150, 149, 149},
@@ -306,6 +307,17 @@ static void test_ceiling_is_forgotten(_unused_ void **state)
 	look(&short_memory, early, ARRAY_SIZE(early));
 }
 
+/* The first microsecond of the clock is a time as any other. */
+static void test_early_clock(_unused_ void **state)
+{
+	struct level level = {.rose_usec = 1, .zero_usec = 1};
+	uint64_t next;
+
+	assert_int_equal(level_ceiling(&level, &config, 1024, 0, 20 * MSEC + 1, &next), 100);
+	assert_int_equal(next, 500 * MSEC + 1);
+	assert_int_equal(level_ceiling(&level, &config, 100, 0, 500 * MSEC + 1, &next), 1024);
+}
+
 /* A task that has left takes the ceiling down with the level; who never asked has nothing to
  * forget. */
 static void test_ceiling_after_left(_unused_ void **state)
@@ -395,6 +407,7 @@ int main(void)
 		cmocka_unit_test(test_ceiling_comes_when_calm),
 		cmocka_unit_test(test_ceiling_values),
 		cmocka_unit_test(test_ceiling_is_forgotten),
+		cmocka_unit_test(test_early_clock),
 		cmocka_unit_test(test_ceiling_after_left),
 		cmocka_unit_test(test_any),
 	};
