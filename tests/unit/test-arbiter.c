@@ -446,6 +446,10 @@ static void test_capacity_bounds(_unused_ void **state)
 	assert_int_equal(ask(b, 0, 200, 0), 200);
 	arbiter_set_capacity(arbiter, 0, UINT16_MAX);
 	assert_int_equal(ask(b, 0, 1000, 0), 1024);
+	/* Of more than 1024 this would be another frequency's floor. */
+	for (unsigned i = 0; i < 3; i++)
+		assert_false(arbiter_look_floor(arbiter, 0, 400, 1200000, 600000, 3000000));
+	assert_true(arbiter_look_floor(arbiter, 0, 400, 1200000, 600000, 3000000));
 }
 
 int main(void)

@@ -62,6 +62,7 @@ static void test_steps(_unused_ void **state)
 		{512, 64, 1023, 512, 512},
 		{512, 64, UINT32_MAX, 512, 2147483648U},
 		{1024, 64, UINT32_MAX, 1024, UINT32_MAX},
+		{1, 1, 3000321, 1, 2931}, /* 2930.0009..., rounded up */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
