@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What arbiter.c and its parts share. Nobody else includes this but tests/fuzz/fuzz-arbiter.c, which
- * holds the sums against their parts. */
+/* What arbiter.c and its parts share. Nobody else includes this but tests/fuzz/fuzz-arbiter.c,
+ * which holds the sums against their parts. */
 #pragma once
 
 #include "hostd/arbiter.h"
