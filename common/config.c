@@ -99,18 +99,22 @@ static int complain_of_number(enum config_type type, const char *value, char *me
 static int set_number(const struct config_key *key, void *config, const char *value, char *message,
 		      size_t size)
 {
+	bool is_off = key->may_be_off && strcasecmp(value, "off") == 0;
 	uint64_t number = 0;
-	int r = parse_number(key->type, value, &number);
+	int r = is_off ? 0 : parse_number(key->type, value, &number);
 
 	if (r == -EINVAL)
 		return complain_of_number(key->type, value, message, size);
-	if (r < 0 || number < key->min || number > key->max) {
+	/* No part at all, "0%", is something else than no bound. */
+	is_off |= r >= 0 && key->may_be_off && number == 0 && key->type == CONFIG_USEC;
+	if (r < 0 || (!is_off && (number < key->min || number > key->max))) {
 		struct config_key bound = {.type = key->type};
 		char low[32], high[32];
 
 		config_format(&bound, &key->min, low, sizeof(low));
 		config_format(&bound, &key->max, high, sizeof(high));
-		snprintf(message, size, SHOWN " is out of range: use %s to %s", value, low, high);
+		snprintf(message, size, SHOWN " is out of range: use %s to %s%s", value, low, high,
+			 key->may_be_off ? ", or off" : "");
 		return -EINVAL;
 	}
 	*(uint64_t *)field(key, config) = number;
@@ -223,36 +227,35 @@ static int format_percent(uint64_t value1024, char *buffer, size_t size)
 	return (int)strlen(buffer);
 }
 
+static int format_number(const struct config_key *key, uint64_t number, char *buffer, size_t size)
+{
+	if (key->may_be_off && number == 0)
+		return snprintf(buffer, size, "off");
+	switch (key->type) {
+	case CONFIG_ENUM:
+		return snprintf(buffer, size, "%s", key->names[number]);
+	case CONFIG_USEC:
+		return format_usec(number, buffer, size);
+	case CONFIG_PERCENT:
+		return format_percent(number, buffer, size);
+	case CONFIG_KHZ:
+		return format_khz(number, buffer, size);
+	default:
+		return snprintf(buffer, size, "%llu", (unsigned long long)number);
+	}
+}
+
 int config_format(const struct config_key *key, const void *config, char *buffer, size_t size)
 {
 	const void *value = const_field(key, config);
-	uint64_t number = 0;
 	int n;
 
-	if (key->type != CONFIG_BOOL && key->type != CONFIG_STRING)
-		number = *(const uint64_t *)value;
-	switch (key->type) {
-	case CONFIG_BOOL:
+	if (key->type == CONFIG_BOOL)
 		n = snprintf(buffer, size, "%s", *(const bool *)value ? "yes" : "no");
-		break;
-	case CONFIG_STRING:
+	else if (key->type == CONFIG_STRING)
 		n = snprintf(buffer, size, "%s", (const char *)value);
-		break;
-	case CONFIG_ENUM:
-		n = snprintf(buffer, size, "%s", key->names[number]);
-		break;
-	case CONFIG_USEC:
-		n = format_usec(number, buffer, size);
-		break;
-	case CONFIG_PERCENT:
-		n = format_percent(number, buffer, size);
-		break;
-	case CONFIG_KHZ:
-		n = format_khz(number, buffer, size);
-		break;
-	default:
-		n = snprintf(buffer, size, "%llu", (unsigned long long)number);
-	}
+	else
+		n = format_number(key, *(const uint64_t *)value, buffer, size);
 	return n < 0 || (size_t)n >= size ? -ENOBUFS : n;
 }
 

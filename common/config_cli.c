@@ -35,6 +35,7 @@ int config_cli_check(const char *path, const struct config_table *table)
 
 	if (load(path, table, &config, &sources, &outcome) < 0)
 		return EX_CONFIG;
+	config_done(table, config);
 	if (sources.n_files == 0)
 		printf("%s is not there, so all is as by default", path);
 	for (size_t i = 0; i < sources.n_files; i++)
@@ -52,8 +53,11 @@ int config_cli_dump(const char *path, const struct config_table *table)
 	_cleanup_(config_sources_done) struct config_sources sources = {};
 	_cleanup_free_ void *config = NULL;
 	struct config_outcome outcome = {};
+	int r;
 
 	if (load(path, table, &config, &sources, &outcome) < 0)
 		return EX_CONFIG;
-	return config_dump(table, config, &sources, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	r = config_dump(table, config, &sources, stdout);
+	config_done(table, config);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -12,35 +12,17 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "common/config_scan.h"
-#include "common/macro.h"
-#include "common/nearest.h"
+#include "common/config_private.h"
 
-#define FILE_SIZE_MAX	(1U << 20)
-#define FILE_ERRORS_MAX 20U /* in one file: it is something else than a configuration */
-
-/* Every section that some program of ours reads. */
-static const char *const sections[] = {"host", "guest"};
+#define FILE_SIZE_MAX (1U << 20)
 
 DEFINE_CLEANUP(dictionary *, iniparser_freedict)
 #define _cleanup_dictionary_ _cleanup_(iniparser_freedictp)
 
-struct loading {
-	const struct config_table *table;
-	void *config;
-	struct config_sources *sources;
-	config_complain_t complain;
-	void *userdata;
-	const char *file; /* now being read: one of sources->files */
-	unsigned errors;
-	int result; /* of the first error */
-};
-
 /* -- complaints
  * -----------------------------------------------------------------------------------*/
 
-/* Bytes that would garble a log, or hide in it, as \xNN. */
-static void escape(const char *text, char *buffer, size_t size)
+void config_escape(const char *text, char *buffer, size_t size)
 {
 	size_t used = 0;
 
@@ -55,10 +37,7 @@ static void escape(const char *text, char *buffer, size_t size)
 	buffer[used] = '\0';
 }
 
-static void complain_at(struct loading *loading, bool is_error, const char *file, unsigned line,
-			const char *format, ...) _printf_(5, 6);
-
-static void complain_at(struct loading *loading, bool is_error, const char *file, unsigned line,
+void config_complain_at(struct loading *loading, bool is_error, const char *file, unsigned line,
 			const char *format, ...)
 {
 	char text[1024], message[1280];
@@ -73,126 +52,8 @@ static void complain_at(struct loading *loading, bool is_error, const char *file
 	}
 	if (!loading->complain)
 		return;
-	escape(text, message, sizeof(message));
+	config_escape(text, message, sizeof(message));
 	loading->complain(loading->userdata, is_error, file, line, message);
-}
-
-#define complain(loading, is_error, line, ...)                                                     \
-	complain_at(loading, is_error, (loading)->file, line, __VA_ARGS__)
-
-/* -- what stands where
- * ----------------------------------------------------------------------------*/
-
-static bool section_is_ours(const struct loading *loading, const char *section)
-{
-	for (size_t i = 0; i < loading->table->n_keys; i++)
-		if (strcasecmp(loading->table->keys[i].section, section) == 0)
-			return true;
-	return false;
-}
-
-static void on_section(struct loading *loading, const struct config_scan *scan)
-{
-	struct nearest nearest = {.word = scan->section};
-
-	if (section_is_ours(loading, scan->section))
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
-		if (strcasecmp(sections[i], scan->section) == 0)
-			return;
-		nearest_offer(&nearest, sections[i]);
-	}
-	if (nearest.name)
-		complain(loading, false, scan->line,
-			 "[%s] is no section of ours, and what is in it is ignored: did you mean "
-			 "[%s]?",
-			 scan->section, nearest.name);
-	else
-		complain(loading, false, scan->line,
-			 "[%s] is no section of ours, and what is in it is ignored: there are "
-			 "[host] and [guest]",
-			 scan->section);
-}
-
-static void on_unknown_key(struct loading *loading, const struct config_scan *scan)
-{
-	struct nearest nearest = {.word = scan->key};
-
-	for (size_t i = 0; i < loading->table->n_keys; i++)
-		if (strcasecmp(loading->table->keys[i].section, scan->section) == 0)
-			nearest_offer(&nearest, loading->table->keys[i].key);
-	if (nearest.name)
-		complain(loading, false, scan->line,
-			 "%s: there is no such key in [%s], and the line is ignored: did you mean "
-			 "'%s'?",
-			 scan->key, scan->section, nearest.name);
-	else
-		complain(loading, false, scan->line,
-			 "%s: there is no such key in [%s], and the line is ignored: "
-			 "vmfreq.conf(5) lists them",
-			 scan->key, scan->section);
-}
-
-static void on_key(struct loading *loading, const struct config_scan *scan)
-{
-	const struct config_table *table = loading->table;
-
-	if (scan->section[0] == '\0') {
-		complain(loading, true, scan->line,
-			 "%s: it stands above the first section: put it below [host] or [guest]",
-			 scan->key);
-		return;
-	}
-	if (!section_is_ours(loading, scan->section))
-		return;
-	for (size_t i = 0; i < table->n_keys; i++) {
-		struct config_origin *origin = &loading->sources->origins[i];
-
-		if (strcasecmp(table->keys[i].section, scan->section) != 0 ||
-		    strcasecmp(table->keys[i].key, scan->key) != 0)
-			continue;
-		if (origin->file == loading->file)
-			complain(loading, false, scan->line,
-				 "%s: it stands in line %u too, and only this line counts: take "
-				 "one of them away",
-				 scan->key, origin->line);
-		*origin = (struct config_origin){loading->file, scan->line};
-		return;
-	}
-	on_unknown_key(loading, scan);
-}
-
-/* Notes where each key stands, and makes empty lines of what iniparser must not see. False if there
- * is too much of it. */
-static bool scan_text(struct loading *loading, char *text, size_t size)
-{
-	unsigned errors = loading->errors;
-	struct config_scan scan;
-
-	config_scan_init(&scan, text, size);
-	for (;;) {
-		char *begin = text + size - scan.size;
-
-		switch (config_scan_next(&scan)) {
-		case CONFIG_LINE_END:
-			return true;
-		case CONFIG_LINE_SECTION:
-			on_section(loading, &scan);
-			break;
-		case CONFIG_LINE_KEY:
-			on_key(loading, &scan);
-			break;
-		case CONFIG_LINE_BAD:
-			complain(loading, true, scan.line, "%s", scan.problem);
-			memset(begin, '\n', (size_t)(scan.text - begin));
-			break;
-		}
-		if (loading->errors - errors >= FILE_ERRORS_MAX) {
-			complain(loading, true, scan.line,
-				 "this is enough: is it a configuration at all?");
-			return false;
-		}
-	}
 }
 
 /* -- the values
@@ -206,7 +67,7 @@ static int on_iniparser_error(_unused_ const char *format, ...) _printf_(1, 2);
 
 static int on_iniparser_error(_unused_ const char *format, ...)
 {
-	complain(current, true, 0, "iniparser fails: is there memory left?");
+	config_complain(current, true, 0, "iniparser fails: is there memory left?");
 	return 0;
 }
 
@@ -223,26 +84,42 @@ static dictionary *parse_text(struct loading *loading, const char *text, size_t 
 	if (fd >= 0 && write(fd, text, size) == (ssize_t)size)
 		values = iniparser_load(path);
 	else
-		complain(loading, true, 0, "it can't be parsed: %s", strerror(errno));
+		config_complain(loading, true, 0, "it can't be parsed: %s", strerror(errno));
 	iniparser_set_error_callback(NULL);
 	current = NULL;
 	return values;
 }
 
+/* Sets a key as the file says it, if it is from this file. */
+static void apply_value(struct loading *loading, const dictionary *values, const char *section,
+			const struct config_key *key, const struct config_origin *origin,
+			void *config)
+{
+	char name[128], message[512];
+	const char *value;
+
+	if (origin->file != loading->file)
+		return;
+	snprintf(name, sizeof(name), "%s:%s", section, key->key);
+	value = iniparser_getstring(values, name, "");
+	if (config_set(key, config, value, message, sizeof(message)) < 0)
+		config_complain(loading, true, origin->line, "%s: %s", key->key, message);
+}
+
 static void apply_values(struct loading *loading, const dictionary *values)
 {
-	for (size_t i = 0; i < loading->table->n_keys; i++) {
-		const struct config_key *key = &loading->table->keys[i];
-		const struct config_origin *origin = &loading->sources->origins[i];
-		const char *value;
-		char name[128], message[512];
+	const struct config_table *table = loading->table;
+	const struct config_sections *sections = config_sections_of(table, loading->config);
+	char alias[CONFIG_ALIAS_MAX];
 
-		if (origin->file != loading->file)
-			continue;
-		snprintf(name, sizeof(name), "%s:%s", key->section, key->key);
-		value = iniparser_getstring(values, name, "");
-		if (config_set(key, loading->config, value, message, sizeof(message)) < 0)
-			complain(loading, true, origin->line, "%s: %s", key->key, message);
+	for (size_t i = 0; i < table->n_keys; i++)
+		apply_value(loading, values, table->keys[i].section, &table->keys[i],
+			    &loading->sources->origins[i], loading->config);
+	for (size_t i = 0; sections && i < sections->n; i++) {
+		snprintf(alias, sizeof(alias), CONFIG_ALIAS, i);
+		for (size_t k = 0; k < table->group->n_keys; k++)
+			apply_value(loading, values, alias, &table->group->keys[k],
+				    config_group_origin(loading, i, k), sections->list[i].values);
 	}
 }
 
@@ -315,8 +192,9 @@ static void complain_of_reading(struct loading *loading, const char *path, int e
 		remedy = ": a link leads in a circle";
 		break;
 	}
-	complain_at(loading, true, path, 0, "it can't be read: %s%s",
-		    error == -EMEDIUMTYPE ? "it is no regular file" : strerror(-error), remedy);
+	config_complain_at(loading, true, path, 0, "it can't be read: %s%s",
+			   error == -EMEDIUMTYPE ? "it is no regular file" : strerror(-error),
+			   remedy);
 	if (loading->errors == 1)
 		loading->result = error == -EMEDIUMTYPE ? -EINVAL : error;
 }
@@ -340,7 +218,7 @@ static int load_file(struct loading *loading, const char *path, bool may_be_miss
 {
 	_cleanup_dictionary_ dictionary *values = NULL;
 	_cleanup_free_ char *text = NULL, *copy = NULL;
-	int n = read_text(path, &text);
+	int r, n = read_text(path, &text);
 
 	if (n == -ENOMEM || (n == -ENOENT && may_be_missing))
 		return n == -ENOMEM ? n : 0;
@@ -352,8 +230,9 @@ static int load_file(struct loading *loading, const char *path, bool may_be_miss
 	if (!copy || add_source(loading->sources, TAKE_PTR(copy)) < 0)
 		return -ENOMEM;
 	loading->file = loading->sources->files[loading->sources->n_files - 1];
-	if (!scan_text(loading, text, (size_t)n))
-		return 0;
+	r = config_scan_names(loading, text, (size_t)n);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
 	values = parse_text(loading, text, (size_t)n);
 	if (values)
 		apply_values(loading, values);
@@ -411,7 +290,7 @@ static size_t index_of(const struct config_table *table, const char *key)
 	return 0; /* not so: a test looks that rules name keys */
 }
 
-static void format_origin(const struct config_origin *origin, char *buffer, size_t size)
+void config_format_origin(const struct config_origin *origin, char *buffer, size_t size)
 {
 	if (origin->file)
 		snprintf(buffer, size, "%s:%u", origin->file, origin->line);
@@ -435,10 +314,11 @@ static void break_rule(struct loading *loading, const struct config_rule *rule)
 	}
 	config_format(&loading->table->keys[here], loading->config, value, sizeof(value));
 	config_format(&loading->table->keys[there], loading->config, other, sizeof(other));
-	format_origin(&origins[there], where, sizeof(where));
-	complain_at(loading, !rule->is_warning, origins[here].file, origins[here].line,
-		    "%s: %.80s doesn't go with %s = %.80s (%s): %s", loading->table->keys[here].key,
-		    value, loading->table->keys[there].key, other, where, rule->remedy);
+	config_format_origin(&origins[there], where, sizeof(where));
+	config_complain_at(loading, !rule->is_warning, origins[here].file, origins[here].line,
+			   "%s: %.80s doesn't go with %s = %.80s (%s): %s",
+			   loading->table->keys[here].key, value, loading->table->keys[there].key,
+			   other, where, rule->remedy);
 }
 
 static void check_rules(struct loading *loading)
@@ -486,15 +366,16 @@ int config_load(const char *path, const struct config_table *table, void *config
 		return -ENOMEM;
 	r = load_all(&loading, path);
 	if (r == -ENOMEM)
-		complain_at(&loading, true, path, 0, "there is no memory to read it");
+		config_complain_at(&loading, true, path, 0, "there is no memory to read it");
+	if (r < 0)
+		config_done(table, fresh);
+	else
+		memcpy(config, fresh, table->size);
 	if (sources) {
 		*sources = found;
 		found = (struct config_sources){};
 	}
-	if (r < 0)
-		return r;
-	memcpy(config, fresh, table->size);
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 void config_sources_done(struct config_sources *sources)
@@ -503,40 +384,6 @@ void config_sources_done(struct config_sources *sources)
 		free(sources->files[i]);
 	free(sources->files);
 	free(sources->origins);
+	free(sources->of_group);
 	*sources = (struct config_sources){};
-}
-
-/* Writes a string so that iniparser reads it back: in quotes where it would be cut otherwise. A
- * value has never both kinds of quotes and a need of them, since it came out of a file itself. */
-static void dump_value(const char *value, FILE *file)
-{
-	size_t n = strlen(value);
-	bool plain = n == 0 || (strcspn(value, "#;") == n && !strchr(" \t'\"", value[0]) &&
-				!strchr(" \t\\", value[n - 1]));
-	char quote = strchr(value, '"') ? '\'' : '"';
-
-	if (n == 0)
-		fputs(" =\n", file);
-	else if (plain)
-		fprintf(file, " = %s\n", value);
-	else
-		fprintf(file, " = %c%s%c\n", quote, value, quote);
-}
-
-int config_dump(const struct config_table *table, const void *config,
-		const struct config_sources *sources, FILE *file)
-{
-	for (size_t i = 0; i < table->n_keys; i++) {
-		const struct config_key *key = &table->keys[i];
-		char value[CONFIG_STRING_MAX], where[512], escaped[512];
-
-		if (i == 0 || strcmp(key->section, table->keys[i - 1].section) != 0)
-			fprintf(file, "[%s]\n", key->section);
-		format_origin(&sources->origins[i], where, sizeof(where));
-		escape(where, escaped, sizeof(escaped));
-		config_format(key, config, value, sizeof(value));
-		fprintf(file, "# %s\n%s", escaped, key->key);
-		dump_value(value, file);
-	}
-	return fflush(file) == 0 && !ferror(file) ? 0 : -EIO;
 }

@@ -8,6 +8,9 @@
 
 #include "common/macro.h"
 
+#define SECTIONS       "[host], [guest] or [domain NAME]"
+#define BEHIND_BRACKET "nothing may stand behind the ']': begin a new line, for a comment too"
+
 void config_scan_init(struct config_scan *scan, const char *text, size_t size)
 {
 	*scan = (struct config_scan){.text = text, .size = size};
@@ -42,10 +45,10 @@ static const char *strip(const char *text, size_t *n)
 	return text;
 }
 
-/* Copies a name of n bytes. False if it is too long. */
-static bool take_name(char name[CONFIG_NAME_MAX], const char *text, size_t n)
+/* Copies a name of n bytes, where there is room for size with its NUL. False if it is too long. */
+static bool take_name(char *name, size_t size, const char *text, size_t n)
 {
-	if (n >= CONFIG_NAME_MAX)
+	if (n >= size)
 		return false;
 	memcpy(name, text, n);
 	name[n] = '\0';
@@ -66,28 +69,79 @@ static const char *problem_of_bytes(const char *line, size_t n)
 	return n > CONFIG_LINE_MAX ? "the line is longer than 1022 bytes: make it shorter" : NULL;
 }
 
+static enum config_line take_plain_section(struct config_scan *scan, const char *name, size_t n)
+{
+	if (n == 0)
+		return bad(scan, "the section has no name: write " SECTIONS);
+	/* To iniparser, [a:b] is the key b of [a]. */
+	if (memchr(name, ':', n) || memchr(name, '[', n))
+		return bad(scan, "a section's name has no ':' or '[' in it: write " SECTIONS);
+	if (!take_name(scan->section, sizeof(scan->section), name, n))
+		return bad(scan, "no section has so long a name: write " SECTIONS);
+	return CONFIG_LINE_SECTION;
+}
+
+/* Whether a comment stands behind a ']': "web] # see [x" of "[domain web] # see [x]". */
+static bool has_comment(const char *text, size_t n)
+{
+	for (const char *p = text; (p = memchr(p, ']', n - (size_t)(p - text))); p++) {
+		const char *after = p + 1;
+
+		while (after < text + n && is_blank(*after))
+			after++;
+		if (after > p + 1 && after < text + n && (*after == '#' || *after == ';'))
+			return true;
+	}
+	return false;
+}
+
+/* "[WORD PATTERN]": in the pattern everything may stand, so its end is the line's. */
+static enum config_line take_section_with_pattern(struct config_scan *scan, const char *line,
+						  size_t n, const char *word, size_t word_n)
+{
+	const char *pattern = word + word_n;
+	size_t pattern_n = n - 1 - (size_t)(pattern - line);
+	enum config_line what;
+
+	if (line[n - 1] != ']')
+		return memchr(pattern, ']', n - (size_t)(pattern - line))
+			       ? bad(scan, BEHIND_BRACKET)
+			       : bad(scan, "the ']' is missing: write %.*s]", (int)MIN(n, 100U),
+				     line);
+	pattern = strip(pattern, &pattern_n);
+	if (has_comment(pattern, pattern_n))
+		return bad(scan, BEHIND_BRACKET);
+	what = take_plain_section(scan, word, word_n);
+	if (what != CONFIG_LINE_SECTION)
+		return what;
+	if (take_name(scan->pattern, sizeof(scan->pattern), pattern, pattern_n))
+		return what;
+	strcpy(scan->section, "[");
+	return bad(scan,
+		   "no name is longer than 255 bytes: make it shorter, or a pattern such as web-*");
+}
+
 static enum config_line take_section(struct config_scan *scan, const char *line, size_t n)
 {
-	const char *end = memchr(line, ']', n), *name = line + 1;
-	size_t length;
+	const char *end = memchr(line, ']', n), *word = line + 1, *rest;
+	size_t word_n = 0;
 
 	strcpy(scan->section, "["); /* until it is known to be another */
+	scan->pattern[0] = '\0';
+	while (word < line + n && is_blank(*word))
+		word++;
+	for (rest = word; rest < line + n && *rest != ']' && !is_blank(*rest); rest++)
+		word_n++;
+	while (rest < line + n && is_blank(*rest))
+		rest++;
+	/* A pattern may begin with a ']', but not be all blank. */
+	if (rest < line + n && (*rest != ']' || (rest > word + word_n && rest < line + n - 1)))
+		return take_section_with_pattern(scan, line, n, word, word_n);
 	if (!end)
-		return bad(scan, "the ']' is missing: write [host] or [guest]");
+		return bad(scan, "the ']' is missing: write " SECTIONS);
 	if (end != line + n - 1)
-		return bad(scan,
-			   "nothing may stand behind the ']': begin a new line, for a comment too");
-	length = (size_t)(end - name);
-	name = strip(name, &length);
-	if (length == 0)
-		return bad(scan, "the section has no name: write [host] or [guest]");
-	/* To iniparser, [a:b] is the key b of [a]. */
-	if (memchr(name, ':', length) || memchr(name, '[', length))
-		return bad(scan,
-			   "a section's name has no ':' or '[' in it: write [host] or [guest]");
-	if (!take_name(scan->section, name, length))
-		return bad(scan, "no section has so long a name: write [host] or [guest]");
-	return CONFIG_LINE_SECTION;
+		return bad(scan, BEHIND_BRACKET);
+	return take_plain_section(scan, word, word_n);
 }
 
 /* NULL if the value is one, else what is wrong. */
@@ -131,7 +185,7 @@ static enum config_line take_key(struct config_scan *scan, const char *line, siz
 	key = strip(key, &key_n);
 	if (key_n == 0)
 		return bad(scan, "the key is missing before the '=': write key = value");
-	if (!take_name(scan->key, key, key_n))
+	if (!take_name(scan->key, sizeof(scan->key), key, key_n))
 		return bad(scan, "no key has so long a name: write key = value");
 	value = equals + 1;
 	value_n = n - (size_t)(value - line);

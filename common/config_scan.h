@@ -10,12 +10,13 @@
 
 #include <stddef.h>
 
-#define CONFIG_LINE_MAX 1022U /* bytes without the newline: what iniparser has room for */
-#define CONFIG_NAME_MAX 64U   /* of a section or a key, with its NUL */
+#define CONFIG_LINE_MAX	   1022U /* bytes without the newline: what iniparser has room for */
+#define CONFIG_NAME_MAX	   64U	 /* of a section or a key, with its NUL */
+#define CONFIG_PATTERN_MAX 256U	 /* of a section's pattern, with its NUL */
 
 enum config_line {
 	CONFIG_LINE_END,     /* of the file */
-	CONFIG_LINE_SECTION, /* `section` begins */
+	CONFIG_LINE_SECTION, /* `section` begins, which may have a `pattern` */
 	CONFIG_LINE_KEY,     /* `key` of `section` */
 	CONFIG_LINE_BAD,     /* `problem` says what is wrong, and the remedy */
 };
@@ -26,6 +27,10 @@ struct config_scan {
 	unsigned n_lines;	       /* taken */
 	unsigned line;		       /* of the last result: 1 is the first */
 	char section[CONFIG_NAME_MAX]; /* as written; "" above the first, "[" after a bad one */
+	/* What stands behind a section's first word, as in [domain web-[0-9]]: as written, without
+	 * the blanks on either side. "" if nothing does. iniparser can't keep one: it lower-cases
+	 * it, and knows neither ':' nor ']' in it. */
+	char pattern[CONFIG_PATTERN_MAX];
 	char key[CONFIG_NAME_MAX];
 	char problem[192];
 };

@@ -5,6 +5,21 @@
 #include "common/macro.h"
 #include "ctl/json_text.h"
 
+/* In CPUs of the largest class; what isn't bounded isn't of interest. */
+static void print_budget(struct json_object *status, FILE *to)
+{
+	struct json_object *budget = json_member(status, "budget");
+	int64_t limit = json_number(budget, "limit");
+
+	if (limit > 0)
+		fprintf(to,
+			"  budget:    %lld%% of one CPU for all floors; %lld%% are asked for, "
+			"%lld%% given\n",
+			(long long)limit * 100 / 1024,
+			(long long)json_number(budget, "wants") * 100 / 1024,
+			(long long)json_number(budget, "gets") * 100 / 1024);
+}
+
 static void print_head(struct json_object *status, FILE *to)
 {
 	struct json_object *floor = json_member(status, "floor"),
@@ -22,6 +37,7 @@ static void print_head(struct json_object *status, FILE *to)
 	fprintf(to, "  libvirt:   %s\n",
 		json_flag(libvirt, "connected") ? "connected"
 						: json_text(libvirt, "error", "not connected"));
+	print_budget(status, to);
 	json_print_concerns(status, to);
 	fprintf(to, "  settings changed: %lld; connections refused: %lld by CID, %lld by port\n",
 		(long long)json_number(status, "settings_changed"),
@@ -40,13 +56,49 @@ static void print_khz(struct json_object *vcpu, FILE *to)
 
 static void print_vcpu(struct json_object *vcpu, FILE *to)
 {
-	fprintf(to, "    %4lld %7s %5lld %5lld %9s %-11s %4s",
+	fprintf(to, "    %4lld %7s %5lld %5lld %7s %9s %-11s %4s",
 		(long long)json_number(vcpu, "index"), json_text(vcpu, "thread", "-"),
 		(long long)json_number(vcpu, "util"), (long long)json_number(vcpu, "floor"),
-		json_text(vcpu, "floor_effective", "-"), json_text(vcpu, "cpus", "-"),
-		json_text(vcpu, "host_cpu", "-"));
+		json_text(vcpu, "ceiling", "-"), json_text(vcpu, "floor_effective", "-"),
+		json_text(vcpu, "cpus", "-"), json_text(vcpu, "host_cpu", "-"));
 	print_khz(vcpu, to);
 	fprintf(to, "  %s\n", json_text(vcpu, "reason", ""));
+}
+
+/* Where a key of its entitlement is from, if a section says it. */
+static void print_section(struct json_object *entitlement, const char *key, FILE *to)
+{
+	const char *pattern = json_text(json_member(entitlement, "sections"), key, NULL);
+
+	if (pattern)
+		fprintf(to, " by [domain %s]", pattern);
+}
+
+static void print_switch(struct json_object *entitlement, const char *key, FILE *to)
+{
+	if (json_flag(entitlement, key))
+		return;
+	fprintf(to, ", no %s", key);
+	print_section(entitlement, key, to);
+}
+
+static void print_entitlement(struct json_object *domain, FILE *to)
+{
+	struct json_object *entitlement = json_member(domain, "entitlement");
+
+	if (!entitlement)
+		return; /* an older hostd */
+	fprintf(to, "  goal %s", json_text(entitlement, "goal", "?"));
+	print_section(entitlement, "goal", to);
+	fprintf(to, ", floors of at most %lld%%",
+		(long long)(json_number(entitlement, "floor_max") * 100 + CAPACITY_SCALE / 2) /
+			CAPACITY_SCALE);
+	print_section(entitlement, "floor_max", to);
+	fprintf(to, ", weight %lld", (long long)json_number(entitlement, "weight"));
+	print_section(entitlement, "weight", to);
+	print_switch(entitlement, "placement", to);
+	print_switch(entitlement, "feedback", to);
+	fputc('\n', to);
 }
 
 static void print_domain(struct json_object *domain, FILE *to)
@@ -61,6 +113,7 @@ static void print_domain(struct json_object *domain, FILE *to)
 			json_text(domain, "cpufreq", "?"),
 			(long long)json_number(domain, "reports"),
 			json_flag(domain, "invariant") ? ", frequency-invariant" : "");
+	print_entitlement(domain, to);
 	if (json_member(domain, "limit") && json_number(domain, "limit") < 100)
 		fprintf(to,
 			"  limit: floors of at most %lld%% of the largest CPU, until a reboot\n",
@@ -68,8 +121,8 @@ static void print_domain(struct json_object *domain, FILE *to)
 	if (json_member(domain, "reason"))
 		fprintf(to, "  not acting: %s\n", json_text(domain, "reason", ""));
 	json_print_concerns(domain, to);
-	fprintf(to, "    %4s %7s %5s %5s %9s %-11s %4s %5s\n", "vCPU", "thread", "util", "floor",
-		"effective", "CPUs", "on", "MHz");
+	fprintf(to, "    %4s %7s %5s %5s %7s %9s %-11s %4s %5s\n", "vCPU", "thread", "util",
+		"floor", "ceiling", "effective", "CPUs", "on", "MHz");
 	for (size_t i = 0; vcpus && i < json_object_array_length(vcpus); i++)
 		print_vcpu(json_object_array_get_idx(vcpus, i), to);
 }

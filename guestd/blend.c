@@ -3,7 +3,7 @@
 #include "guestd/blend.h"
 
 #include "common/macro.h"
-#include "guestd/counters.h"
+#include "common/counters.h"
 
 #define MSEC UINT64_C(1000000)
 /* Neither booking nor idle time for this long is a tenant: a unit of /proc/stat and a tick of 4 ms.

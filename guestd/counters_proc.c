@@ -8,7 +8,7 @@
 
 #include "common/macro.h"
 #include "common/rootfs.h"
-#include "guestd/cpustat.h"
+#include "common/cpustat.h"
 #include "guestd/psi.h"
 #include "guestd/schedstat.h"
 

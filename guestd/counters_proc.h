@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "guestd/counters.h"
+#include "common/counters.h"
 #include "proto/message.h"
 
 struct counters_proc;

@@ -19,7 +19,7 @@
 
 #include "common/macro.h"
 #include "guestd/blend.h"
-#include "guestd/pelt.h"
+#include "common/pelt.h"
 
 #define SEGMENTS 32U
 #define GAP_MAX	 (3600 * USEC_PER_SEC * NSEC_PER_USEC)

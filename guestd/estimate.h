@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "guestd/counters.h"
+#include "common/counters.h"
 #include "proto/message.h"
 
 struct estimator;

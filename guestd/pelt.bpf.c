@@ -22,7 +22,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "guestd/pelt_powers.h"
+#include "common/pelt_powers.h"
 #include "guestd/pelt_step.h"
 
 #define _core_ __attribute__((preserve_access_index))
@@ -32,6 +32,7 @@
 
 struct sched_avg {
 	uint64_t last_update_time; /* ns of the CPU's PELT clock */
+	unsigned long runnable_avg; /* from 5.7 on */
 	unsigned long util_avg;
 	unsigned int util_est; /* from 6.8 on */
 } _core_;
@@ -231,7 +232,8 @@ static __always_inline bool task_is_in_util_est(const struct task_struct *task)
  * task is read where it is, without its being held: while these programs run, guestd does. The sums
  * are not cut to 1024 yet: with a task that has just come they are more, and what is left counts.
  */
-static __always_inline void leave_self_out(uint32_t *util_avg, uint32_t *util_est, struct rq *rq)
+static __always_inline void leave_self_out(uint32_t *util_avg, uint32_t *util_est,
+					   uint32_t *runnable_avg, struct rq *rq)
 {
 	const struct task_struct *self = (const struct task_struct *)pelt_self.task;
 	struct task_struct *curr = rq->curr;
@@ -254,6 +256,10 @@ static __always_inline void leave_self_out(uint32_t *util_avg, uint32_t *util_es
 	if (now > updated)
 		part = pelt_powers_decay(part, (now - updated) >> 20);
 	*util_avg = pelt_step_others(*util_avg, part);
+	part = pelt_step_cut(BPF_CORE_READ(self, se.avg.runnable_avg));
+	if (now > updated)
+		part = pelt_powers_decay(part, (now - updated) >> 20);
+	*runnable_avg = pelt_step_less(*runnable_avg, part);
 	if (task_is_in_util_est(self))
 		*util_est = pelt_step_less(*util_est, task_util_est_of(self));
 }
@@ -263,9 +269,13 @@ static __always_inline void leave_self_out(uint32_t *util_avg, uint32_t *util_es
 static __always_inline void fill(struct pelt_record *record, struct rq *rq, uint64_t now_nsec)
 {
 	uint32_t util_avg = (uint32_t)rq->cfs.avg.util_avg, util_est = util_est_of(&rq->cfs);
+	uint32_t runnable_avg = (uint32_t)rq->cfs.avg.runnable_avg;
 	uint32_t sequence = record->sequence;
 
-	leave_self_out(&util_avg, &util_est, rq);
+	leave_self_out(&util_avg, &util_est, &runnable_avg, rq);
+	/* Tasks that wait for each other need more than they use: schedutil goes by the larger of the two
+	 * since 6.5 (cpu_util_cfs_boost() in kernel/sched/fair.c). */
+	util_est = util_est > runnable_avg ? util_est : runnable_avg;
 	__sync_lock_test_and_set(&record->sequence, sequence + 1);
 	record->stamp_nsec = now_nsec;
 	record->util_avg1024 = pelt_step_cut(util_avg);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/macro.h"
-#include "guestd/pelt.h"
+#include "common/pelt_decay.h"
 
 #define TRIES	     8U
 #define WORDS	     (sizeof(struct pelt_record) / sizeof(uint64_t))

@@ -2,7 +2,7 @@
 /* The text of /proc/schedstat. Pure. */
 #pragma once
 
-#include "guestd/counters.h"
+#include "common/counters.h"
 
 #define SCHEDSTAT_VERSION_MIN 15U
 #define SCHEDSTAT_VERSION_MAX 17U

@@ -1,90 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How a floor and a set of CPUs reach a vCPU's thread. */
-#include "hostd/actuator.h"
-
+/* How a floor, a ceiling and a set of CPUs reach a vCPU's thread. */
 #include <string.h>
 
 #include "common/macro.h"
 #include "common/parse.h"
 #include "common/rootfs.h"
-#include "hostd/cgroup.h"
-#include "hostd/cpuset.h"
-#include "hostd/freqfloor.h"
+#include "hostd/actuator_private.h"
 #include "hostd/freqplan.h"
-#include "hostd/ladder.h"
-#include "hostd/minfreq.h"
-#include "hostd/policy.h"
-#include "hostd/uclamp.h"
-
-enum { KIND_UCLAMP, KIND_FILE, KIND_AFFINITY, KIND_CPUFREQ, KIND_N };
-
-/* One means of setting a floor: the name of the thread's setting, and its value. */
-struct floor_means {
-	const char *name;
-	int kind;
-	int (*setting)(const struct vcpu_thread *thread, char *buffer, size_t size);
-	int (*format)(unsigned util1024, char *buffer, size_t size);
-	int (*parse)(const char *text, unsigned *ret_util1024);
-	bool needs_ancestors;
-};
-
-/* One means of choosing a thread's CPUs. */
-struct cpus_means {
-	const char *name;
-	int (*setting)(const struct vcpu_thread *thread, char *buffer, size_t size);
-};
-
-struct actuator {
-	int root_fd;
-	bool dry_run;
-	struct ledger *ledger;
-	struct uclamp_door uclamp;
-	struct cgroup_door cgroup;
-	struct cpuset_door cpuset;
-	struct minfreq_door cpufreq;
-	struct setting_ops ops[KIND_N];
-	enum actuator_choice choice;
-	enum rung rung;
-	const struct floor_means *floor;    /* NULL: off, or by freqfloor */
-	struct freqfloor *freqfloor;	    /* NULL: off, or by floor */
-	const struct cpus_means *cpus;      /* NULL: off, or chosen for each thread */
-	bool cpus_by_thread;                /* the cgroup where it can be put back, else affinity */
-	const char *floor_reason, *cpus_reason;
-};
 
 /* -- means ----------------------------------------------------------------------------------------*/
-
-static int decimal_text(unsigned util1024, char *buffer, size_t size)
-{
-	int n = snprintf(buffer, size, "%u", util1024);
-
-	return n < 0 || (size_t)n >= size ? -ENOBUFS : n;
-}
-
-static int decimal_parse(const char *text, unsigned *ret_util1024)
-{
-	uint64_t value;
-	int r = parse_u64_max(text, CAPACITY_SCALE, &value);
-
-	if (r >= 0)
-		*ret_util1024 = (unsigned)value;
-	return r;
-}
-
-static int cgroup_uclamp_name(const struct vcpu_thread *thread, char *buffer, size_t size)
-{
-	return cgroup_setting_name(thread->cgroup, "cpu.uclamp.min", buffer, size);
-}
 
 static int cgroup_cpuset_name(const struct vcpu_thread *thread, char *buffer, size_t size)
 {
 	return cgroup_setting_name(thread->cgroup, "cpuset.cpus", buffer, size);
 }
 
-static const struct floor_means floor_by_thread = {
-	"thread", KIND_UCLAMP, uclamp_setting_name, decimal_text, decimal_parse, false};
-static const struct floor_means floor_by_cgroup = {
-	"cgroup", KIND_FILE, cgroup_uclamp_name, uclamp_percent_text, uclamp_percent_parse, true};
 static const struct cpus_means cpus_by_affinity = {"affinity", cpuset_setting_name};
 static const struct cpus_means cpus_by_cgroup = {"cgroup", cgroup_cpuset_name};
 
@@ -121,9 +51,9 @@ int actuator_choose(struct actuator *actuator, const struct topology *topology)
 	if (actuator->freqfloor)
 		freqfloor_put_back(actuator->freqfloor);
 	actuator->freqfloor = freqfloor_free(actuator->freqfloor);
-	actuator->floor = actuator->rung == RUNG_THREAD	  ? &floor_by_thread
-			  : actuator->rung == RUNG_CGROUP ? &floor_by_cgroup
-							  : NULL;
+	actuator->clamps = actuator->rung == RUNG_THREAD   ? &clamps_by_thread
+			   : actuator->rung == RUNG_CGROUP ? &clamps_by_cgroup
+							   : NULL;
 	if (actuator->rung == RUNG_CPUFREQ)
 		r = freqfloor_new(actuator->root_fd, actuator->ledger, topology,
 				  &actuator->freqfloor);
@@ -157,7 +87,8 @@ static void make_ops(struct actuator *actuator, int root_fd)
 	actuator->cgroup = (struct cgroup_door){root_fd};
 	actuator->cpuset = (struct cpuset_door){root_fd, &cpuset_calls_kernel};
 	actuator->cpufreq = (struct minfreq_door){root_fd};
-	uclamp_setting_ops(&actuator->uclamp, &actuator->ops[KIND_UCLAMP]);
+	uclamp_setting_ops(&actuator->uclamp, &actuator->ops[KIND_UCLAMP],
+			   &actuator->ops[KIND_UCLAMP_MAX]);
 	cgroup_setting_ops(&actuator->cgroup, &actuator->ops[KIND_FILE]);
 	cpuset_setting_ops(&actuator->cpuset, &actuator->ops[KIND_AFFINITY]);
 	minfreq_setting_ops(&actuator->cpufreq, &actuator->ops[KIND_CPUFREQ]);
@@ -237,8 +168,7 @@ int actuator_restore(int root_fd, const char *ledger_path, struct ledger_tally *
 
 /* -- acting ---------------------------------------------------------------------------------------*/
 
-/* Puts one setting back. It is forgotten unless that failed in a way that may pass. */
-static int clear(struct actuator *actuator, struct ledger_entry **entry)
+int actuator_put_back(struct actuator *actuator, struct ledger_entry **entry)
 {
 	struct ledger_tally tally = {};
 
@@ -249,104 +179,6 @@ static int clear(struct actuator *actuator, struct ledger_entry **entry)
 		return -EAGAIN;
 	*entry = NULL;
 	return 0;
-}
-
-/* Opens the cgroups above for a floor below: each caps it. They go back when we stop; until then
- * nothing else below them is boosted, since their other children ask for 0. */
-static int open_ancestors(struct actuator *actuator, const struct vcpu_thread *thread)
-{
-	char path[THREAD_CGROUP_MAX], name[SETTING_NAME_MAX];
-
-	for (unsigned i = 0;; i++) {
-		struct ledger_entry *entry;
-		int r = cgroup_ancestor(thread->cgroup, i, path, sizeof(path));
-
-		if (r == -ENOENT)
-			return 0;
-		if (r >= 0)
-			r = cgroup_setting_name(path, "cpu.uclamp.min", name, sizeof(name));
-		if (r >= 0)
-			r = ledger_entry(actuator->ledger, name, &entry);
-		if (r >= 0)
-			r = ledger_set(actuator->ledger, entry, "max");
-		if (r < 0)
-			return r;
-	}
-}
-
-/* The floor that stands there without us; 0 if it can't be read. */
-static unsigned prior_floor(struct actuator *actuator, const struct ledger_entry *entry)
-{
-	const char *prior = ledger_prior(entry), *name = ledger_name(entry);
-	char now[SETTING_VALUE_MAX];
-	unsigned floor1024 = 0;
-
-	if (!prior) {
-		const struct setting_ops *ops = &actuator->ops[actuator->floor->kind];
-
-		if (ops->read(ops->userdata, strchr(name, ':') + 1, now, sizeof(now)) < 0)
-			return 0;
-		prior = now;
-	}
-	if (actuator->floor->parse(prior, &floor1024) < 0)
-		return 0;
-	return floor1024;
-}
-
-static int set_by_cpufreq(struct actuator *actuator, struct actuated *actuated,
-			  const struct vcpu_thread *thread, uint16_t floor1024,
-			  const struct cpumask *cpus)
-{
-	int r = freqfloor_set(actuator->freqfloor, thread, floor1024, cpus);
-
-	if (r >= 0)
-		actuated->floored = thread->tid;
-	return r;
-}
-
-static int set_by_setting(struct actuator *actuator, struct actuated *actuated,
-			  const struct vcpu_thread *thread, uint16_t floor1024)
-{
-	const struct floor_means *means = actuator->floor;
-	char name[SETTING_NAME_MAX], value[32];
-	int r;
-
-	if (!means || (means->needs_ancestors && thread->cgroup[0] == '\0'))
-		return -EOPNOTSUPP;
-	if (means->needs_ancestors && !actuated->floor_by_ancestors) {
-		r = open_ancestors(actuator, thread);
-		if (r < 0)
-			return r;
-		actuated->floor_by_ancestors = true;
-	}
-	if (!actuated->floor) {
-		r = means->setting(thread, name, sizeof(name));
-		if (r >= 0)
-			r = ledger_entry(actuator->ledger, name, &actuated->floor);
-		if (r < 0)
-			return r;
-	}
-	if (prior_floor(actuator, actuated->floor) >= floor1024)
-		return clear(actuator, &actuated->floor);
-	r = means->format(floor1024, value, sizeof(value));
-	return r < 0 ? r : ledger_set(actuator->ledger, actuated->floor, value);
-}
-
-int actuator_set_floor(struct actuator *actuator, struct actuated *actuated,
-		       const struct vcpu_thread *thread, uint16_t floor1024,
-		       const struct cpumask *cpus)
-{
-	if (actuator->freqfloor)
-		return set_by_cpufreq(actuator, actuated, thread, floor1024, cpus);
-	return set_by_setting(actuator, actuated, thread, floor1024);
-}
-
-int actuator_clear_floor(struct actuator *actuator, struct actuated *actuated)
-{
-	if (actuator->freqfloor && actuated->floored)
-		freqfloor_clear(actuator->freqfloor, actuated->floored);
-	actuated->floored = 0;
-	return clear(actuator, &actuated->floor);
 }
 
 void actuator_tick(struct actuator *actuator, uint64_t interval_usec, uint64_t now_usec,
@@ -414,11 +246,10 @@ int actuator_set_cpus(struct actuator *actuator, struct actuated *actuated,
 int actuator_clear_cpus(struct actuator *actuator, struct actuated *actuated)
 {
 	tell_cpus(actuator, actuated, NULL);
-	return clear(actuator, &actuated->cpus);
+	return actuator_put_back(actuator, &actuated->cpus);
 }
 
-/* Asks the kernel; releases the entry if it is somebody else's by now. */
-static bool lost(struct actuator *actuator, struct ledger_entry **entry)
+bool actuator_has_lost(struct actuator *actuator, struct ledger_entry **entry)
 {
 	if (!*entry || ledger_verify(actuator->ledger, *entry) != 0)
 		return false;
@@ -427,14 +258,9 @@ static bool lost(struct actuator *actuator, struct ledger_entry **entry)
 	return true;
 }
 
-bool actuator_lost_floor(struct actuator *actuator, struct actuated *actuated)
-{
-	return lost(actuator, &actuated->floor);
-}
-
 bool actuator_lost_cpus(struct actuator *actuator, struct actuated *actuated)
 {
-	return lost(actuator, &actuated->cpus);
+	return actuator_has_lost(actuator, &actuated->cpus);
 }
 
 void actuator_release_cpus(struct actuator *actuator, struct actuated *actuated)
@@ -464,16 +290,14 @@ void actuator_close_cgroup(struct actuator *actuator, const char *cgroup)
 void actuator_forget(struct actuator *actuator, struct actuated *actuated)
 {
 	/* What fails to go back stays in the ledger, for the end. */
-	actuator_clear_floor(actuator, actuated);
-	clear(actuator, &actuated->cpus);
+	actuator_clear_clamps(actuator, actuated);
+	actuator_put_back(actuator, &actuated->cpus);
 	*actuated = (struct actuated){};
 }
 
-uint32_t actuator_headroom1024(const struct actuator *actuator, const struct topology *topology)
+uint32_t actuator_headroom1024(const struct actuator *actuator)
 {
-	if (actuator->freqfloor)
-		return FREQPLAN_HEADROOM1024;
-	return policy_headroom(topology->kernel_major, topology->kernel_minor);
+	return actuator->freqfloor ? FREQPLAN_HEADROOM1024 : 0;
 }
 
 /* -- for people -----------------------------------------------------------------------------------*/
@@ -482,7 +306,7 @@ const char *actuator_floor_name(const struct actuator *actuator)
 {
 	if (actuator->freqfloor)
 		return "cpufreq";
-	return actuator->floor ? actuator->floor->name : "off";
+	return actuator->clamps ? actuator->clamps->name : "off";
 }
 
 const char *actuator_floor_reason(const struct actuator *actuator)
@@ -517,18 +341,25 @@ void actuator_floor_problems(const struct actuator *actuator, const struct topol
 	}
 }
 
-int actuator_floor_effective(const struct actuator *actuator, const struct vcpu_thread *thread,
-			     unsigned cpu, uint16_t *ret_floor1024)
+int actuator_effective(const struct actuator *actuator, const struct vcpu_thread *thread,
+		       unsigned cpu, struct clamps *ret)
 {
+	struct clamps clamps = {0, CAPACITY_SCALE};
 	unsigned low, high;
 	int r;
 
-	if (actuator->freqfloor)
-		return freqfloor_effective(actuator->freqfloor, cpu, ret_floor1024);
-	r = thread_effective_uclamp(actuator->root_fd, thread->tid, &low, &high);
-	if (r >= 0)
-		*ret_floor1024 = (uint16_t)MIN(low, CAPACITY_SCALE);
-	return MIN(r, 0);
+	if (actuator->freqfloor) {
+		r = freqfloor_effective(actuator->freqfloor, cpu, &clamps.floor1024);
+	} else {
+		r = thread_effective_uclamp(actuator->root_fd, thread->tid, &low, &high);
+		if (r >= 0)
+			clamps = (struct clamps){(uint16_t)MIN(low, CAPACITY_SCALE),
+						 (uint16_t)MIN(high, CAPACITY_SCALE)};
+	}
+	if (r < 0)
+		return r;
+	*ret = clamps;
+	return 0;
 }
 
 const char *actuator_cpus_name(const struct actuator *actuator)
@@ -545,7 +376,12 @@ const char *actuator_cpus_reason(const struct actuator *actuator)
 
 bool actuator_has_floors(const struct actuator *actuator)
 {
-	return actuator->floor || actuator->freqfloor;
+	return actuator->clamps || actuator->freqfloor;
+}
+
+bool actuator_has_ceilings(const struct actuator *actuator)
+{
+	return actuator->clamps;
 }
 
 bool actuator_has_cpus(const struct actuator *actuator)

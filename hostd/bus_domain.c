@@ -163,6 +163,11 @@ DEFINE_GETTER(get_cpufreq, "s", domain->hello ? hello_cpufreq_name(domain->hello
 DEFINE_GETTER(get_reason, "s", status_reason(domain) ?: "")
 DEFINE_GETTER(get_limit, "u", (uint32_t)domain->limit.percent)
 DEFINE_GETTER(get_released, "b", domain->limit.released)
+DEFINE_GETTER(get_goal, "s", goal_names[domain->entitlement.goal])
+DEFINE_GETTER(get_weight, "u", (uint32_t)domain->entitlement.weight)
+DEFINE_GETTER(get_floor_max, "u", (uint32_t)domain->entitlement.floor_max1024)
+DEFINE_GETTER(get_placement, "b", domain->entitlement.placement)
+DEFINE_GETTER(get_feedback, "b", domain->entitlement.feedback)
 DEFINE_GETTER(get_reports, "t", domain->reports)
 
 static int get_uuid(_unused_ sd_bus *connection, const char *path, _unused_ const char *interface,
@@ -194,16 +199,53 @@ static int get_concerns(_unused_ sd_bus *connection, const char *path,
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static uint32_t floor_of(const struct vcpu *vcpu)
+{
+	return vcpu->have.floor1024;
+}
+
+static uint32_t ceiling_of(const struct vcpu *vcpu)
+{
+	return plan_stands(&vcpu->have).ceiling1024;
+}
+
+/* A number of each vCPU. */
+static int append_vcpus(const struct domain *domain, sd_bus_message *reply,
+			uint32_t (*number)(const struct vcpu *vcpu))
+{
+	int r = domain ? sd_bus_message_open_container(reply, 'a', "u") : -ENOENT;
+
+	for (unsigned i = 0; r >= 0 && i < domain->info.n_vcpus; i++)
+		r = sd_bus_message_append(reply, "u", number(&domain->vcpus[i]));
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_sections(_unused_ sd_bus *connection, const char *path,
+			_unused_ const char *interface, _unused_ const char *property,
+			sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
+{
+	const struct domain *domain = find(userdata, path);
+	int r = domain ? sd_bus_message_open_container(reply, 'a', "(ss)") : -ENOENT;
+
+	for (unsigned i = 0; r >= 0 && i < DOMAIN_N_KEYS; i++)
+		if (domain->entitlement.from[i])
+			r = sd_bus_message_append(reply, "(ss)", host_domain_keys[i].key,
+						  domain->entitlement.from[i]);
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int get_floors(_unused_ sd_bus *connection, const char *path, _unused_ const char *interface,
 		      _unused_ const char *property, sd_bus_message *reply, void *userdata,
 		      _unused_ sd_bus_error *error)
 {
-	const struct domain *domain = find(userdata, path);
-	int r = domain ? sd_bus_message_open_container(reply, 'a', "u") : -ENOENT;
+	return append_vcpus(find(userdata, path), reply, floor_of);
+}
 
-	for (unsigned i = 0; r >= 0 && i < domain->info.n_vcpus; i++)
-		r = sd_bus_message_append(reply, "u", (uint32_t)domain->vcpus[i].have.floor1024);
-	return r < 0 ? r : sd_bus_message_close_container(reply);
+static int get_ceilings(_unused_ sd_bus *connection, const char *path,
+			_unused_ const char *interface, _unused_ const char *property,
+			sd_bus_message *reply, void *userdata, _unused_ sd_bus_error *error)
+{
+	return append_vcpus(find(userdata, path), reply, ceiling_of);
 }
 
 /* What changes with a guest's reports has no signal. */
@@ -229,7 +271,14 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_PROPERTY("Concerns", "a(sss)", get_concerns, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Limit", "u", get_limit, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Released", "b", get_released, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Goal", "s", get_goal, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Weight", "u", get_weight, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("FloorMax", "u", get_floor_max, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Placement", "b", get_placement, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Feedback", "b", get_feedback, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Sections", "a(ss)", get_sections, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Floors", "au", get_floors, 0, 0),
+	SD_BUS_PROPERTY("Ceilings", "au", get_ceilings, 0, 0),
 	SD_BUS_PROPERTY("Reports", "t", get_reports, 0, 0),
 	SD_BUS_VTABLE_END,
 };
@@ -258,7 +307,29 @@ static const struct watched watched[] = {
 	WATCHED(struct seen_domain, "Concerns", concerns),
 	WATCHED(struct seen_domain, "Limit", limit),
 	WATCHED(struct seen_domain, "Released", released),
+	WATCHED(struct seen_domain, "Goal", goal),
+	WATCHED(struct seen_domain, "Weight", weight),
+	WATCHED(struct seen_domain, "FloorMax", floor_max),
+	WATCHED(struct seen_domain, "Placement", placement),
+	WATCHED(struct seen_domain, "Feedback", feedback),
+	WATCHED(struct seen_domain, "Sections", sections_hash),
 };
+
+/* Of the patterns, NULs and all: FNV-1a (Fowler, Noll, Vo) with 64 bits. They are too long to be
+ * kept of each domain. */
+static uint64_t hash_sections(const struct entitlement *entitlement)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (unsigned i = 0; i < DOMAIN_N_KEYS; i++) {
+		const char *p = entitlement->from[i] ?: "";
+
+		do
+			hash = (hash ^ (unsigned char)*p) * 0x100000001b3;
+		while (*p++);
+	}
+	return hash;
+}
 
 static void see_domain(const struct domain *domain, struct seen_domain *ret)
 {
@@ -277,6 +348,12 @@ static void see_domain(const struct domain *domain, struct seen_domain *ret)
 	ret->concerns = domain->concerns;
 	ret->limit = domain->limit.percent;
 	ret->released = domain->limit.released;
+	ret->goal = (uint8_t)domain->entitlement.goal;
+	ret->weight = domain->entitlement.weight;
+	ret->floor_max = domain->entitlement.floor_max1024;
+	ret->placement = domain->entitlement.placement;
+	ret->feedback = domain->entitlement.feedback;
+	ret->sections_hash = hash_sections(&domain->entitlement);
 }
 
 static const struct seen_domain *find_seen(const struct seen_domain *list, size_t n,

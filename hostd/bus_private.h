@@ -47,6 +47,10 @@ struct seen_domain {
 	uint64_t concerns;
 	uint8_t limit;
 	bool released;
+	uint8_t goal;
+	uint16_t weight, floor_max;
+	bool placement, feedback;
+	uint64_t sections_hash; /* of the patterns */
 };
 
 struct bus {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Small files of /sys as settings: cpu.uclamp.min and cpuset.cpus of cgroups, scaling_min_freq of
- * cpufreq policies. A door. */
+/* Small files of /sys as settings: cpu.uclamp.min, cpu.uclamp.max and cpuset.cpus of cgroups,
+ * scaling_min_freq of cpufreq policies. A door. */
 #pragma once
 
 #include <stdbool.h>

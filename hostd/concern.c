@@ -76,6 +76,10 @@ static const struct concern {
 	{CONCERN_VCPU_OFFLINE, "vcpu_offline",
 	 "the guest reports of a CPU whose vCPU isn't plugged in, as far as libvirt says and a "
 	 "thread shows: its demand is left alone until it is"},
+	{CONCERN_CLAIMS, "claims",
+	 "its guest claims more than its vCPU threads run, so it is held down to what they use, with "
+	 "a quarter to spare, until its claims are true again; see who speaks there in the name of "
+	 "vmfreq-guestd, and uclamp.min of the tasks there"},
 	{CONCERN_HOST_SCHED_EXT, "host_sched_ext",
 	 "a sched_ext scheduler is in charge of this host and may pay no heed to uclamp.min; stop "
 	 "it, or set actuator = cpufreq"},

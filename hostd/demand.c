@@ -3,6 +3,16 @@
 #include "hostd/demand.h"
 
 #include "common/macro.h"
+#include "common/pelt_decay.h"
+
+#define MOVE_LEAST1024 32U /* by how much more it has to have fallen */
+#define CAME_LEAST1024 96U /* likewise to have risen: what grows is seen a little late, too */
+#define TICK_USEC      (5 * USEC_PER_MSEC) /* a record's age, with HZ=250 */
+/* Had it grown for longer, there would have been a report of it: guestd's shortest interval, twice.
+ */
+#define ZERO_AVG1024	51U /* half of what is worth reporting */
+#define RISE_USEC	(8 * USEC_PER_MSEC)
+#define BEHIND_MAX_USEC (200 * USEC_PER_MSEC) /* by then all is forgotten */
 
 void demand_init(struct guest_demand *guest, struct demand *vcpus, unsigned n_vcpus)
 {
@@ -11,15 +21,57 @@ void demand_init(struct guest_demand *guest, struct demand *vcpus, unsigned n_vc
 		vcpus[i] = (struct demand){};
 }
 
-static void take_record(struct demand *demand, const struct report_vcpu *vcpu)
+/* What is left of util_avg if nothing has moved. guestd looks after a CPU that idles when its
+ * demand has fallen to half, so it can't have fallen to much less unheard, however long ago the
+ * last report was; unless a slow clock makes good what it is behind. */
+static uint64_t fallen_to(const struct demand *demand, uint64_t usec, uint64_t behind_usec)
 {
+	uint64_t fallen =
+		pelt_decay(demand->ref_avg, (usec + TICK_USEC + behind_usec) * NSEC_PER_USEC);
+
+	return behind_usec > TICK_USEC ? fallen : MAX(fallen, demand->ref_avg * 2U / 5);
+}
+
+static uint64_t grown_to(const struct demand *demand, uint64_t usec)
+{
+	uint64_t left1024 = CAPACITY_SCALE - MIN(demand->ref_avg, CAPACITY_SCALE);
+
+	return CAPACITY_SCALE -
+	       pelt_decay(left1024, (MIN(usec, RISE_USEC) + TICK_USEC) * NSEC_PER_USEC);
+}
+
+/* Whether util_avg has fallen faster than it decays, or risen faster than it grows; moves on what
+ * that takes to know. An explicit zero stands for anything below ZERO_AVG1024. */
+static void watch_tasks(struct demand *demand, const struct report_vcpu *vcpu, uint64_t stamp_usec)
+{
+	bool is_known = demand->ref_usec > 0 && stamp_usec >= demand->ref_usec;
+	uint64_t usec = is_known ? MIN(stamp_usec - demand->ref_usec, USEC_PER_SEC) : 0;
+	uint64_t lost1024 = CAPACITY_SCALE - MIN(vcpu->freq_scale, CAPACITY_SCALE);
+	uint64_t behind_usec = demand->behind_usec + usec * lost1024 / CAPACITY_SCALE;
+	bool is_zero = vcpu->util_avg == 0 && vcpu->util_est == 0;
+	uint16_t avg1024 = is_zero ? MIN(ZERO_AVG1024, demand->ref_avg) : vcpu->util_avg;
+
+	demand->left = is_known && avg1024 + MOVE_LEAST1024 < fallen_to(demand, usec, behind_usec);
+	demand->came = is_known && avg1024 > grown_to(demand, usec) + CAME_LEAST1024;
+	demand->behind_usec = vcpu->runnable == 0 ? 0 : MIN(behind_usec, BEHIND_MAX_USEC);
+	demand->ref_avg = avg1024;
+	demand->ref_usec = stamp_usec;
+}
+
+static void take_record(struct demand *demand, const struct report_vcpu *vcpu, uint64_t stamp_usec)
+{
+	demand->news = true;
+	demand->sleeps = vcpu->runnable == 0;
+	watch_tasks(demand, vcpu, stamp_usec);
 	demand->util_avg = vcpu->util_avg;
 	demand->util_est = vcpu->util_est;
 	demand->uclamp_min = vcpu->uclamp_min;
 	demand->uclamp_max = vcpu->uclamp_max;
 	demand->flags = vcpu->flags;
+	demand->freq_scale = vcpu->freq_scale;
 	demand->run_delay_usec += vcpu->run_delay_usec;
 	demand->steal_usec += vcpu->steal_usec;
+	demand->last_steal_usec = vcpu->steal_usec;
 }
 
 /* As the kernel's own sugov_get_util(): the larger of the average and the estimate; within what the
@@ -52,7 +104,7 @@ unsigned demand_report(struct guest_demand *guest, const struct message_report *
 		report_vcpu(report, i, &vcpu);
 		demand = demand_of(guest, vcpu.cpu);
 		if (demand)
-			take_record(demand, &vcpu);
+			take_record(demand, &vcpu, report->stamp_usec);
 		else
 			ignored++;
 	}
@@ -94,6 +146,9 @@ void demand_forget(struct guest_demand *guest)
 		guest->vcpus[i].util_avg = guest->vcpus[i].util_est = 0;
 		guest->vcpus[i].uclamp_min = guest->vcpus[i].uclamp_max = 0;
 		guest->vcpus[i].flags = 0;
+		guest->vcpus[i].freq_scale = CAPACITY_SCALE;
+		guest->vcpus[i].ref_usec = guest->vcpus[i].behind_usec = 0;
+		guest->vcpus[i].left = guest->vcpus[i].came = false;
 	}
 }
 

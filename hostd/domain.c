@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One running domain: from its guest's demands to its vCPU threads. */
-#include "hostd/domain.h"
+#include "hostd/domain_private.h"
 
 #include <string.h>
 
-#include "common/fault.h"
 #include "common/macro.h"
 #include "hostd/cgroup.h"
 #include "hostd/concern.h"
 #include "hostd/cpuset.h"
+#include "hostd/feedback.h"
 
 #define RESOLVE_USEC   (500 * USEC_PER_MSEC) /* between two looks for threads */
-#define RETRY_USEC     (100 * USEC_PER_MSEC) /* after a failure that may pass */
-#define RETRY_LONG_USEC (60 * USEC_PER_SEC)  /* after one that won't */
 #define KEEPALIVE_USEC (5 * USEC_PER_SEC)    /* PROTOCOL.md: the host is never silent for longer */
 
 static uint64_t now_of(const struct domain *domain)
@@ -33,8 +31,9 @@ static void tell_changed(const struct domain *domain)
 
 /* What the domain may use: libvirt's mask, within the cpuset of its cgroup, within what is online.
  * If nothing is left of that (a mask of CPUs that are all offline), libvirt's word alone. */
-static void set_allowed(struct domain *domain, struct vcpu *vcpu)
+static void set_allowed(struct domain *domain, unsigned i)
 {
+	struct vcpu *vcpu = &domain->vcpus[i];
 	const struct cpumask *online = &domain->env->topology->online;
 	char parent[THREAD_CGROUP_MAX];
 	struct cpumask cpuset, allowed = cpumask_is_empty(&vcpu->mask) ? *online : vcpu->mask;
@@ -46,19 +45,25 @@ static void set_allowed(struct domain *domain, struct vcpu *vcpu)
 	cpumask_and(&allowed, &allowed, online);
 	if (!cpumask_is_empty(&allowed))
 		vcpu->allowed = allowed;
+	arbiter_set_allowed(domain->env->arbiter, domain->number, i, &vcpu->allowed,
+			    now_of(domain));
 }
 
-/* Whatever we knew of a vCPU's thread doesn't hold for another. */
-static void forget_thread(struct domain *domain, struct vcpu *vcpu)
+void domain_forget_thread(struct domain *domain, unsigned i)
 {
+	struct vcpu *vcpu = &domain->vcpus[i];
+
+	arbiter_restart(domain->env->arbiter, domain->number, i, now_of(domain));
+	vcpu->seen = (struct vcpu_seen){};
 	actuator_forget(domain->env->actuator, &vcpu->actuated);
 	vcpu->thread = (struct vcpu_thread){};
 	vcpu->have = (struct plan_have){};
+	domain_tell_floor(domain, i);
 	vcpu->placement = (struct placement_state){};
 	vcpu->retry_usec = 0;
 	vcpu->error = 0;
 	vcpu->error_logged = false;
-	vcpu->floor_is_theirs = vcpu->cpus_are_theirs = false;
+	vcpu->floor_is_theirs = vcpu->ceiling_is_theirs = vcpu->cpus_are_theirs = false;
 }
 
 static bool same_thread(const struct vcpu_thread *a, const struct vcpu_thread *b)
@@ -88,9 +93,9 @@ static void resolve_threads(struct domain *domain, uint64_t now_usec)
 	for (unsigned i = 0; i < n; i++) {
 		if (same_thread(&domain->vcpus[i].thread, &found[i]))
 			continue;
-		forget_thread(domain, &domain->vcpus[i]);
+		domain_forget_thread(domain, i);
 		domain->vcpus[i].thread = found[i];
-		set_allowed(domain, &domain->vcpus[i]);
+		set_allowed(domain, i);
 	}
 	hold_offline(domain);
 }
@@ -104,134 +109,6 @@ static bool has_all_threads(const struct domain *domain)
 }
 
 /* -- acting ---------------------------------------------------------------------------------------*/
-
-static int do_op(struct domain *domain, struct vcpu *vcpu, enum plan_op op,
-		 const struct plan_want *want)
-{
-	struct actuator *actuator = domain->env->actuator;
-
-	switch (op) {
-	case PLAN_SET_FLOOR:
-		return actuator_set_floor(actuator, &vcpu->actuated, &vcpu->thread,
-					  want->floor1024,
-					  vcpu->have.placed ? &vcpu->have.cpus : &vcpu->allowed);
-	case PLAN_CLEAR_FLOOR:
-		return actuator_clear_floor(actuator, &vcpu->actuated);
-	case PLAN_SET_CPUS:
-		return actuator_set_cpus(actuator, &vcpu->actuated, &vcpu->thread, &want->cpus);
-	default:
-		return actuator_clear_cpus(actuator, &vcpu->actuated);
-	}
-}
-
-static bool is_floors(enum plan_op op)
-{
-	return op == PLAN_SET_FLOOR || op == PLAN_CLEAR_FLOOR;
-}
-
-/* What to do about a write that failed: forget the thread, wait, or give up for long. */
-static void take_failure(struct domain *domain, unsigned i, enum plan_op op, int error,
-			 uint64_t now_usec)
-{
-	struct vcpu *vcpu = &domain->vcpus[i];
-
-	switch (fault_of(error)) {
-	case FAULT_GONE:
-		forget_thread(domain, vcpu);
-		domain->resolve_usec = MAX(domain->resolve_usec, now_usec + USEC_PER_MSEC);
-		return;
-	case FAULT_AGAIN:
-		vcpu->retry_usec = now_usec + RETRY_USEC;
-		break;
-	default:
-		vcpu->retry_usec = now_usec + RETRY_LONG_USEC;
-		break;
-	}
-	if (vcpu->error != error || vcpu->error_is_floors != is_floors(op))
-		vcpu->error_logged |= log_event_limited(
-			&domain->write_log, now_usec, LOG_WARNING, EVENT_WRITE_FAILED,
-			LOG_DOMAIN(domain, .vcpu = &i, .reason = strerror(-error)),
-			"%s: vCPU %u (thread %d) can't be set: %s", domain->info.name, i,
-			(int)vcpu->thread.tid, strerror(-error));
-	vcpu->error = error;
-	vcpu->error_is_floors = is_floors(op);
-}
-
-/* That the CPUs could be set says nothing of the floor. */
-static void take_success(struct domain *domain, unsigned i, enum plan_op op)
-{
-	struct vcpu *vcpu = &domain->vcpus[i];
-
-	if (vcpu->error && vcpu->error_is_floors != is_floors(op))
-		return;
-	vcpu->retry_usec = 0;
-	vcpu->error = 0;
-	if (vcpu->error_logged)
-		log_event(LOG_INFO, EVENT_WRITE_RECOVERED, LOG_DOMAIN(domain, .vcpu = &i),
-			  "%s: vCPU %u can be set again", domain->info.name, i);
-	vcpu->error_logged = false;
-}
-
-/* Writes what differs. Returns when there is more to do. */
-static uint64_t run_plan(struct domain *domain, unsigned i, const struct plan_want *want,
-			 uint64_t now_usec)
-{
-	static const enum plan_op order[] = {PLAN_SET_CPUS, PLAN_SET_FLOOR, PLAN_CLEAR_FLOOR,
-					     PLAN_CLEAR_CPUS};
-	struct vcpu *vcpu = &domain->vcpus[i];
-	uint64_t next_usec;
-	unsigned ops;
-
-	if (now_usec < vcpu->retry_usec)
-		return vcpu->retry_usec;
-	ops = plan_vcpu(&vcpu->have, want, domain->env->config->write_interval_usec, now_usec,
-			&next_usec);
-	for (unsigned k = 0; k < ARRAY_SIZE(order); k++) {
-		int r;
-
-		if (!(ops & order[k]))
-			continue;
-		r = do_op(domain, vcpu, order[k], want);
-		if (r < 0) {
-			take_failure(domain, i, order[k], r, now_usec);
-			return vcpu->retry_usec ? vcpu->retry_usec : domain->resolve_usec;
-		}
-		plan_done(&vcpu->have, want, order[k], now_usec);
-		take_success(domain, i, order[k]);
-	}
-	return next_usec;
-}
-
-/* One vCPU, from its demand to its writes. Returns when to look again without a report. */
-static uint64_t run_vcpu(struct domain *domain, unsigned i, uint64_t now_usec)
-{
-	const struct domain_env *env = domain->env;
-	struct policy_config policy = env->policy;
-	struct vcpu *vcpu = &domain->vcpus[i];
-	struct plan_want want = {};
-	uint64_t next_floor, next_place = USEC_INFINITY, next_plan;
-	bool knows = domain->session && domain->hello && !domain->demand.lapsed;
-
-	if (domain->limit.released)
-		return USEC_INFINITY;
-	policy.floor_max = limit_floor_max(&domain->limit, policy.floor_max);
-	want.floor1024 = policy_floor(&vcpu->floor, &policy, domain->demands[i].util1024,
-				      now_usec, &next_floor);
-	if (vcpu->floor_is_theirs || !actuator_has_floors(env->actuator))
-		want.floor1024 = vcpu->have.floor1024;
-	if (vcpu->cpus_are_theirs)
-		want.placed = vcpu->have.placed, want.cpus = vcpu->have.cpus;
-	else if (knows && actuator_has_cpus(env->actuator))
-		want.placed = placement_choose(&vcpu->placement, &env->placement,
-					       domain->demands[i].util1024, &vcpu->allowed,
-					       now_usec, &want.cpus, &next_place);
-	else
-		vcpu->placement = (struct placement_state){};
-	if (vcpu->thread.tid == 0)
-		return MIN(next_floor, next_place);
-	next_plan = run_plan(domain, i, &want, now_usec);
-	return MIN(next_plan, MIN(next_floor, next_place));
-}
 
 /* The guest has not renewed its lease, or has again. The one is said only if the other was. */
 static void note_silence(struct domain *domain, bool silent, uint64_t now_usec)
@@ -259,12 +136,14 @@ static void run(struct domain *domain, uint64_t now_usec)
 	if (demand_expire(&domain->demand, now_usec))
 		note_silence(domain, true, now_usec);
 	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
-		uint64_t vcpu_next = run_vcpu(domain, i, now_usec);
+		uint64_t vcpu_next = domain_run_vcpu(domain, i, now_usec);
 
 		next_usec = MIN(next_usec, vcpu_next);
 	}
 	if (domain->demand.lease_until_usec)
 		next_usec = MIN(next_usec, domain->demand.lease_until_usec);
+	if (domain_needs_looks(domain) && domain->env->demanded)
+		domain->env->demanded(domain->env->userdata);
 	sd_event_source_set_time(domain->timer, next_usec);
 	sd_event_source_set_enabled(domain->timer,
 				    next_usec == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
@@ -280,25 +159,50 @@ static int on_timer(_unused_ sd_event_source *source, _unused_ uint64_t usec, vo
 
 /* -- feedback -------------------------------------------------------------------------------------*/
 
-void domain_delivered(const struct domain *domain, unsigned i, struct feedback_vcpu *ret)
+void domain_cpu_delivers(const struct domain_env *env, unsigned cpu, struct feedback_vcpu *ret)
+{
+	uint32_t khz = 0;
+
+	ret->capacity = env->topology->cpu[cpu].capacity1024;
+	if (freq_reader_khz(env->freq, env->topology, cpu, &khz) < 0)
+		return;
+	ret->freq_max_khz = env->topology->policy[env->topology->cpu[cpu].policy].max_khz;
+	/* Boost beyond what cpufreq calls the maximum is still the maximum. */
+	ret->freq_khz = MIN(khz, ret->freq_max_khz);
+}
+
+bool domain_delivered(const struct domain *domain, unsigned i, struct feedback_vcpu *ret)
 {
 	const struct domain_env *env = domain->env;
 	const struct vcpu *vcpu = &domain->vcpus[i];
 	struct thread_stat stat;
-	uint32_t khz = 0;
 
 	*ret = (struct feedback_vcpu){.cpu = domain->identity.cpu_of_vcpu[i],
 				      .capacity = CAPACITY_SCALE};
 	if (vcpu->thread.tid == 0 || thread_stat(env->root_fd, vcpu->thread.tid, &stat) < 0 ||
 	    stat.cpu >= CPUMASK_CPUS)
+		return false;
+	domain_cpu_delivers(env, stat.cpu, ret);
+	return stat.state == 'R';
+}
+
+/* The same as the guest is told it: PROTOCOL.md. Where no frequency is known, what it gets is the
+ * size of its CPU. While its thread sleeps the frequency is somebody else's, or of an idle CPU; what
+ * it had when it ran is nearer to what it will have. */
+static void say_delivered(const struct domain *domain, unsigned i, struct feedback_vcpu *ret)
+{
+	const struct domain_env *env = domain->env;
+	uint32_t top_khz = topology_top_khz(env->topology);
+	const struct feedback_vcpu *told = &domain->vcpus[i].told;
+	struct feedback_vcpu real;
+
+	if (!domain_delivered(domain, i, &real) && told->capacity > 0) {
+		*ret = *told;
 		return;
-	ret->capacity = env->topology->cpu[stat.cpu].capacity1024;
-	if (freq_reader_khz(env->freq, env->topology, stat.cpu, &khz) < 0)
-		return;
-	ret->freq_max_khz =
-		env->topology->policy[env->topology->cpu[stat.cpu].policy].max_khz;
-	/* Boost beyond what cpufreq calls the maximum is still the maximum. */
-	ret->freq_khz = MIN(khz, ret->freq_max_khz);
+	}
+	*ret = real;
+	if (top_khz > 0)
+		feedback_say(&real, told, (uint16_t)env->config->feedback_step1024, top_khz, ret);
 }
 
 /* Sends what has changed since the last FEEDBACK, or, now and then, a PING. */
@@ -316,7 +220,7 @@ static void send_feedback(struct domain *domain, uint64_t now_usec)
 		if (i == VCPU_IDENTITY_NONE)
 			continue;
 		told = &domain->vcpus[i].told;
-		domain_delivered(domain, i, &changed[n]);
+		say_delivered(domain, i, &changed[n]);
 		if (changed[n].freq_khz != told->freq_khz || changed[n].capacity != told->capacity ||
 		    changed[n].freq_max_khz != told->freq_max_khz)
 			n++;
@@ -337,7 +241,7 @@ static void send_feedback(struct domain *domain, uint64_t now_usec)
 /* While the guest is busy its CPUs are looked at often; while it is idle, only kept company. */
 static uint64_t feedback_pause(const struct domain *domain)
 {
-	return domain->env->config->feedback && demand_any(&domain->demand)
+	return domain->entitlement.feedback && demand_any(&domain->demand)
 		       ? domain->env->config->feedback_interval_usec
 		       : KEEPALIVE_USEC;
 }
@@ -350,7 +254,7 @@ static int on_feedback(sd_event_source *source, _unused_ uint64_t usec, void *us
 
 	if (!domain->session || !domain->hello)
 		return 0;
-	if (domain->env->config->feedback)
+	if (domain->entitlement.feedback)
 		send_feedback(domain, now_usec);
 	else if (ping_put(frame, sizeof(frame), now_usec) > 0)
 		session_send(domain->session, frame, sizeof(frame));
@@ -388,8 +292,10 @@ int domain_greet(struct domain *domain, struct session *session, const struct me
 	domain->demand.identity = &domain->identity;
 	hold_offline(domain);
 	domain_set_concerns(domain, CONCERN_OF_IDENTITY, domain_identity_concerns(domain));
-	for (unsigned i = 0; i < domain->info.n_vcpus; i++)
+	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
 		domain->vcpus[i].told = (struct feedback_vcpu){};
+		arbiter_restart(domain->env->arbiter, domain->number, i, now_usec);
+	}
 	resolve_threads(domain, now_usec);
 	if (domain->thread_source == THREAD_SOURCE_NONE)
 		log_event_limited(&domain->link_log, now_usec, LOG_WARNING, EVENT_THREADS_MISSING,
@@ -427,52 +333,6 @@ void domain_silent(struct domain *domain)
 	tell_changed(domain);
 }
 
-/* The cgroups of a domain are its own: what was opened in them for floors goes back with it. */
-static void close_cgroups(struct domain *domain)
-{
-	static const char suffix[] = ".scope";
-	char cgroup[THREAD_CGROUP_MAX];
-
-	for (unsigned i = 0; domain->vcpus && i < domain->info.n_vcpus; i++) {
-		const char *end = strstr(domain->vcpus[i].thread.cgroup, suffix);
-
-		if (!end)
-			continue;
-		snprintf(cgroup, sizeof(cgroup), "%.*s",
-			 (int)(end + strlen(suffix) - domain->vcpus[i].thread.cgroup),
-			 domain->vcpus[i].thread.cgroup);
-		actuator_close_cgroup(domain->env->actuator, cgroup);
-		return;
-	}
-}
-
-/* -- the operator's word --------------------------------------------------------------------------*/
-
-/* Puts everything of it back. What somebody else has taken meanwhile stays theirs, later too. */
-static void put_back(struct domain *domain)
-{
-	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
-		struct vcpu *vcpu = &domain->vcpus[i];
-
-		actuator_forget(domain->env->actuator, &vcpu->actuated);
-		vcpu->have = (struct plan_have){};
-		vcpu->floor = (struct floor_state){};
-		vcpu->placement = (struct placement_state){};
-		vcpu->retry_usec = 0;
-		vcpu->error = 0;
-	}
-	close_cgroups(domain);
-}
-
-void domain_set_limit(struct domain *domain, const struct domain_limit *limit)
-{
-	domain->limit = *limit;
-	if (limit->released)
-		put_back(domain);
-	run(domain, now_of(domain));
-	tell_changed(domain);
-}
-
 /* -- the domain -----------------------------------------------------------------------------------*/
 
 void domain_run(struct domain *domain)
@@ -503,11 +363,14 @@ void domain_update(struct domain *domain, const struct inventory_domain *info)
 	unsigned n = MIN(domain->info.n_vcpus, info->n_vcpus);
 
 	domain->info.cid = info->cid;
-	memcpy(domain->info.name, info->name, sizeof(domain->info.name));
+	if (strcmp(domain->info.name, info->name) != 0) {
+		memcpy(domain->info.name, info->name, sizeof(domain->info.name));
+		domain_entitle(domain);
+	}
 	for (unsigned i = 0; i < n; i++) {
 		domain->vcpus[i].mask = info->vcpus[i].allowed;
 		domain->vcpus[i].offline = info->vcpus[i].offline;
-		set_allowed(domain, &domain->vcpus[i]);
+		set_allowed(domain, i);
 		if (domain->vcpus[i].pin_generation != info->vcpus[i].pin_generation) {
 			domain->vcpus[i].pin_generation = info->vcpus[i].pin_generation;
 			yield_cpus(domain, i);
@@ -548,10 +411,14 @@ int domain_new(const struct domain_env *env, const struct inventory_domain *info
 	domain->info = *info;
 	domain->info.vcpus = NULL;
 	domain->limit.percent = LIMIT_NONE;
+	entitlement_resolve(env->config, info->name, info->uuid, &domain->entitlement);
 	domain->concern_log = (struct ratelimit){.interval_usec = 60 * USEC_PER_SEC, .burst = 10};
 	domain->vcpus = calloc(info->n_vcpus, sizeof(*domain->vcpus));
 	domain->demands = calloc(info->n_vcpus, sizeof(*domain->demands));
+	domain->number = ARBITER_NONE;
 	if (domain->vcpus && domain->demands)
+		r = domain_begin_arbiter(domain);
+	if (r >= 0)
 		r = add_timers(domain);
 	if (r < 0) {
 		domain_free(domain);
@@ -563,7 +430,7 @@ int domain_new(const struct domain_env *env, const struct inventory_domain *info
 		domain->vcpus[i].mask = info->vcpus[i].allowed;
 		domain->vcpus[i].offline = info->vcpus[i].offline;
 		domain->vcpus[i].pin_generation = info->vcpus[i].pin_generation;
-		set_allowed(domain, &domain->vcpus[i]);
+		set_allowed(domain, i);
 	}
 	resolve_threads(domain, now_of(domain));
 	*ret = domain;
@@ -572,12 +439,10 @@ int domain_new(const struct domain_env *env, const struct inventory_domain *info
 
 struct domain *domain_free(struct domain *domain)
 {
-	for (unsigned i = 0; domain->vcpus && i < domain->info.n_vcpus; i++) {
-		struct vcpu *vcpu = &domain->vcpus[i];
-
-		actuator_forget(domain->env->actuator, &vcpu->actuated);
-	}
-	close_cgroups(domain);
+	if (domain->vcpus)
+		domain_put_back(domain);
+	if (domain->number != ARBITER_NONE)
+		arbiter_remove(domain->env->arbiter, domain->number, now_of(domain));
 	sd_event_source_disable_unref(domain->timer);
 	sd_event_source_disable_unref(domain->feedback_timer);
 	free(domain->hello);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is found of a domain now and then: whether our settings still stand, and what makes its
  * guest's signal mislead or floors useless for it. */
-#include "hostd/domain.h"
+#include "hostd/domain_private.h"
 
 #include <sched.h>
 #include <string.h>
@@ -19,12 +19,36 @@ void domain_drop_floors(struct domain *domain)
 	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
 		struct vcpu *vcpu = &domain->vcpus[i];
 
-		(void)actuator_clear_floor(domain->env->actuator, &vcpu->actuated);
-		vcpu->have.floor1024 = 0;
-		vcpu->have.floor_written_usec = 0;
-		vcpu->floor_is_theirs = false;
+		(void)actuator_clear_clamps(domain->env->actuator, &vcpu->actuated);
+		vcpu->have.floor1024 = vcpu->have.ceiling1024 = 0;
+		domain_tell_floor(domain, i);
+		vcpu->have.written_usec = 0;
+		vcpu->floor_is_theirs = vcpu->ceiling_is_theirs = false;
 		vcpu->retry_usec = 0;
 		vcpu->error = 0;
+	}
+}
+
+/* What is somebody else's doesn't stand there by our hand any more. */
+static void verify_clamps(struct domain *domain, unsigned i)
+{
+	struct vcpu *vcpu = &domain->vcpus[i];
+
+	if (actuator_lost_floor(domain->env->actuator, &vcpu->actuated)) {
+		vcpu->floor_is_theirs = true;
+		vcpu->have.floor1024 = 0;
+		domain_tell_floor(domain, i);
+		log_event(LOG_NOTICE, EVENT_FLOOR_TAKEN, LOG_DOMAIN(domain, .vcpu = &i),
+			  "%s: somebody else has set the floor of vCPU %u: left alone",
+			  domain->info.name, i);
+	}
+	if (!vcpu->ceiling_is_theirs &&
+	    actuator_lost_ceiling(domain->env->actuator, &vcpu->actuated)) {
+		vcpu->ceiling_is_theirs = true;
+		vcpu->have.ceiling1024 = 0;
+		log_event(LOG_NOTICE, EVENT_CEILING_TAKEN, LOG_DOMAIN(domain, .vcpu = &i),
+			  "%s: somebody else has set the ceiling of vCPU %u: left alone",
+			  domain->info.name, i);
 	}
 }
 
@@ -33,12 +57,7 @@ void domain_verify(struct domain *domain)
 	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
 		struct vcpu *vcpu = &domain->vcpus[i];
 
-		if (actuator_lost_floor(domain->env->actuator, &vcpu->actuated)) {
-			vcpu->floor_is_theirs = true;
-			log_event(LOG_NOTICE, EVENT_FLOOR_TAKEN, LOG_DOMAIN(domain, .vcpu = &i),
-				  "%s: somebody else has set the floor of vCPU %u: left alone",
-				  domain->info.name, i);
-		}
+		verify_clamps(domain, i);
 		if (actuator_lost_cpus(domain->env->actuator, &vcpu->actuated)) {
 			vcpu->cpus_are_theirs = true;
 			log_event(LOG_NOTICE, EVENT_CPUS_TAKEN,
@@ -152,7 +171,7 @@ const char *domain_concern_detail(const struct domain *domain, unsigned concern)
 
 void domain_look(struct domain *domain)
 {
-	uint64_t concerns = 0;
+	uint64_t concerns = domain_claims_concern(domain);
 
 	/* Where no guest asks for anything it doesn't matter. */
 	if (domain->hello && is_realtime(domain))

@@ -15,7 +15,7 @@
 #define FREQPLAN_STEPS_MAX 128U
 
 /* How long a policy stands where it was once nothing there asks for so much any more: a few looks
- * at where threads run. What demand itself does, policy.h has smoothed before. */
+ * at where threads run. What demand itself does, level.h has smoothed before. */
 #define FREQPLAN_HOLD_USEC (50 * USEC_PER_MSEC)
 
 /* The kernel takes a new minimum over in a work item (cpufreq_notifier_min() in
@@ -41,7 +41,7 @@ struct freqplan_policy {
  * highest: floor1024 x max_khz / capacity1024, as map_util_freq() in include/linux/sched/cpufreq.h
  * has it. No headroom is added: the kernel adds its 25 % (map_util_perf(), or since 6.8
  * sugov_effective_cpu_perf()) to utilization and never to policy->min, so the floor has to bring
- * it: FREQPLAN_HEADROOM1024 in policy.h's headroom1024. Rounded up to the driver's table, as
+ * it: FREQPLAN_HEADROOM1024 in arbiter.h's headroom1024. Rounded up to the driver's table, as
  * cpufreq_set_policy() would round it, and never above max_khz or limit_khz. */
 uint32_t freqplan_khz(const struct freqplan_policy *policy, uint16_t floor1024);
 #define FREQPLAN_HEADROOM1024 1280U

@@ -28,14 +28,8 @@ void host_set_policies(struct host *host)
 		.rate = (uint32_t)config->report_rate,
 		.burst = (uint32_t)config->report_rate * 2,
 	};
-	host->env.policy = (struct policy_config){
-		.headroom1024 = actuator_headroom1024(host->actuator, host->topology),
-		.floor_max = (uint16_t)config->floor_max,
-		.step = (uint16_t)config->floor_step,
-		.hold_usec = config->floor_hold_usec,
-		.half_life_usec = config->floor_half_life_usec,
-	};
 	host->env.placement.dwell_usec = config->placement_dwell_usec;
+	host_set_arbiter(host);
 }
 
 static int read_topology(struct host *host)
@@ -152,6 +146,11 @@ static void on_domain_changed(void *userdata)
 	bus_changed(host->bus);
 }
 
+static void on_demanded(void *userdata)
+{
+	host_begin_looks(userdata);
+}
+
 int host_new(sd_event *event, const struct host_options *options, const struct host_config *config,
 	     struct host **ret)
 {
@@ -162,22 +161,29 @@ int host_new(sd_event *event, const struct host_options *options, const struct h
 		return -ENOMEM;
 	host->event = sd_event_ref(event);
 	host->options = *options;
-	host->config = *config;
 	host->listen_fd = -EBADF;
 	host->refusal_log = (struct ratelimit){.interval_usec = 30 * USEC_PER_SEC, .burst = 10};
 	watchdog_init(&host->watchdog);
 	host->env.event = event;
 	host->env.config = &host->config;
 	host->env.changed = on_domain_changed;
+	host->env.demanded = on_demanded;
 	host->env.userdata = host;
 	snprintf(host->libvirt_error, sizeof(host->libvirt_error), "not connected yet");
-	r = host->env.root_fd = rootfs_open(options->root);
+	r = config_copy(&host_config_table, config, &host->config);
+	host->env.root_fd = r < 0 ? -EBADF : rootfs_open(options->root);
+	if (r >= 0)
+		r = host->env.root_fd;
 	if (r >= 0)
 		r = read_topology(host);
 	if (r >= 0)
 		r = make_actuator(host);
 	if (r >= 0)
 		r = host_add_floors(host);
+	if (r >= 0)
+		r = host_add_arbiter(host);
+	if (r >= 0)
+		r = host_add_residency(host);
 	if (r < 0) {
 		host_free(host);
 		return r;
@@ -231,9 +237,20 @@ static int check_classes(struct host *host, const struct host_config *config)
 	return -EINVAL;
 }
 
+/* Goes by another configuration, which is the host's from then on. */
+static void take_config(struct host *host, const struct host_config *config)
+{
+	struct host_config before = host->config;
+
+	host->config = *config;
+	host_set_policies(host);
+	host_entitle(host);
+	config_done(&host_config_table, &before);
+}
+
 static int reload(struct host *host)
 {
-	struct host_config config;
+	struct host_config config = {};
 	char later[128];
 	int r;
 
@@ -246,13 +263,13 @@ static int reload(struct host *host)
 		log_event(LOG_ERR, EVENT_CONFIG_REJECTED,
 			  LOG_FIELDS(.config_file = host->options.config_path),
 			  "the configuration stays as it was");
+		config_done(&host_config_table, &config);
 		return r;
 	}
 	if (config_keep_at_start(&host_config_table, &host->config, &config, later, sizeof(later)) >
 	    0)
 		log_notice("%s: changed, to take effect at the next start", later);
-	host->config = config;
-	host_set_policies(host);
+	take_config(host, &config);
 	log_event(LOG_INFO, EVENT_CONFIG_RELOADED,
 		  LOG_FIELDS(.config_file = host->options.config_path), "%s is loaded",
 		  host->options.config_path);
@@ -376,8 +393,11 @@ int host_free(struct host *host)
 	for (size_t i = 0; i < host->n_domains; i++)
 		domain_free(host->domains[i]);
 	free(host->domains);
+	host_end_residency(host);
+	host_end_arbiter(host);
 	inventory_free(host->inventory);
 	limits_clear(&host->limits);
+	config_done(&host_config_table, &host->config);
 	if (host->actuator) {
 		host->actuator = actuator_free(host->actuator, &tally);
 		log_stopped(&tally);
@@ -434,6 +454,11 @@ const struct actuator *host_actuator(const struct host *host)
 const struct topology *host_topology(const struct host *host)
 {
 	return host->topology;
+}
+
+const struct arbiter *host_arbiter(const struct host *host)
+{
+	return host->env.arbiter;
 }
 
 bool host_libvirt_connected(const struct host *host, const char **ret_error)

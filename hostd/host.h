@@ -82,6 +82,7 @@ uint64_t host_concerns(const struct host *host); /* of the host itself: hostd/co
 const struct concern_facts *host_concern_facts(const struct host *host);
 const struct actuator *host_actuator(const struct host *host);
 const struct topology *host_topology(const struct host *host);
+const struct arbiter *host_arbiter(const struct host *host);
 bool host_libvirt_connected(const struct host *host, const char **ret_error);
 size_t host_n_domains(const struct host *host);
 const struct domain *host_domain(const struct host *host, size_t i);

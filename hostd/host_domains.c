@@ -28,11 +28,21 @@ void host_set_classes(struct host *host)
 			(uint16_t)(CAPACITY_SCALE * (i + 1) / placement->n_classes);
 }
 
+/* CPUs may be others, and EAS may have begun or ended. */
+static void follow_topology(struct host *host)
+{
+	if (topology_refresh(host->env.root_fd, host->topology) < 0)
+		return;
+	host_set_classes(host);
+	host_set_policies(host);
+}
+
 static void end_domain(struct host *host, struct domain *domain)
 {
 	host_hang_up_domain(host, domain, "the domain has stopped");
 	log_event(LOG_INFO, EVENT_DOMAIN_GONE, LOG_DOMAIN(domain), "%s (id %d) has gone",
 		  domain->info.name, domain->info.id);
+	host_unnumber_domain(host, domain);
 	domain_free(domain);
 }
 
@@ -123,6 +133,28 @@ int host_limit_domain(struct host *host, const uint8_t *uuid, const struct domai
 	return 0;
 }
 
+/* -- entitlements
+ * ---------------------------------------------------------------------------------*/
+
+static void log_entitlement(const struct domain *domain)
+{
+	const struct entitlement *entitlement = &domain->entitlement;
+
+	log_info("%s: by the configuration its goal is %s now, its floors are at most %u%% of the "
+		 "largest CPU, its weight is %u, placement %s, feedback %s",
+		 domain->info.name, goal_names[entitlement->goal],
+		 (entitlement->floor_max1024 * 100U + CAPACITY_SCALE / 2) / CAPACITY_SCALE,
+		 entitlement->weight, entitlement->placement ? "on" : "off",
+		 entitlement->feedback ? "on" : "off");
+}
+
+void host_entitle(struct host *host)
+{
+	for (size_t i = 0; i < host->n_domains; i++)
+		if (host->domains[i] && domain_entitle(host->domains[i]))
+			log_entitlement(host->domains[i]);
+}
+
 /* -- domains
  * --------------------------------------------------------------------------------------*/
 
@@ -131,9 +163,9 @@ static struct domain *begin_domain(struct host *host, const struct inventory_dom
 	struct domain_limit limit = limits_get(&host->limits, info->uuid);
 	struct domain *domain = NULL;
 
-	if (domain_new(&host->env, info, &domain) < 0) {
+	if (domain_new(&host->env, info, &domain) < 0 || host_number_domain(host, domain) < 0) {
 		log_error("%s: no memory to look after it", info->name);
-		return NULL;
+		return domain ? domain_free(domain) : NULL;
 	}
 	if (info->cid < CID_FIRST_GUEST)
 		log_event(LOG_INFO, EVENT_DOMAIN_WITHOUT_VSOCK, LOG_DOMAIN(domain),
@@ -158,8 +190,7 @@ void host_take_inventory(struct host *host, struct inventory *inventory)
 		inventory_free(inventory);
 		return;
 	}
-	if (topology_refresh(host->env.root_fd, host->topology) >= 0)
-		host_set_classes(host);
+	follow_topology(host);
 	for (size_t i = 0; i < inventory->n_domains; i++) {
 		domains[n] = take_known(host, &inventory->domains[i]);
 		if (domains[n])
@@ -214,8 +245,7 @@ void host_verify(struct host *host)
 	uint64_t now_usec = 0;
 
 	sd_event_now(host->event, CLOCK_MONOTONIC, &now_usec);
-	if (topology_refresh(host->env.root_fd, host->topology) >= 0)
-		host_set_classes(host);
+	follow_topology(host);
 	host_follow_governors(host);
 	for (size_t i = 0; i < host->n_domains; i++)
 		domain_verify(host->domains[i]);

@@ -3,13 +3,15 @@
  * host's governors change. */
 #include "hostd/host_private.h"
 
-/* After each event that may have set or cleared floors: all of them in one go. */
+/* After each event: what it changes for other domains, and then all floors that were set or cleared
+ * in one go. */
 static int on_post(_unused_ sd_event_source *source, void *userdata)
 {
 	struct host *host = userdata;
 	uint64_t now_usec = 0, next_usec;
 
 	sd_event_now(host->event, CLOCK_MONOTONIC, &now_usec);
+	host_drain_arbiter(host);
 	actuator_tick(host->actuator, host->config.write_interval_usec, now_usec, &next_usec);
 	if (next_usec == host->floors_next_usec)
 		return 0;

@@ -22,6 +22,11 @@ struct host {
 	struct inventory *inventory;
 	struct domain **domains; /* as in the inventory; NULL while one moves to the next */
 	size_t n_domains;
+	struct arbiter_config arbiter_config; /* host_arbiter.c, as the next three */
+	struct domain **numbered; /* by the arbiter's number */
+	uint32_t n_numbered;
+	sd_event_source *drain_source;
+	struct residency *residency; /* host_residency.c */
 	struct limits limits;
 	struct caller *callers; /* host_guests.c: the connections */
 	size_t n_callers;
@@ -47,8 +52,30 @@ struct host {
 /* Tells systemd in a line how it goes. */
 void host_notify_status(const struct host *host);
 
-/* From the config and the actuator to what the pure files go by. */
+/* From the config, the host's CPUs and the actuator to what the pure files go by. */
 void host_set_policies(struct host *host);
+
+/* -- host_arbiter.c -- */
+/* Makes the arbiter, and what brings its news to domains. -ENOMEM, or the errno of sd-event. */
+int host_add_arbiter(struct host *host);
+void host_end_arbiter(struct host *host);
+
+/* What it goes by may be otherwise. -ENOMEM only if there was no arbiter yet. */
+int host_set_arbiter(struct host *host);
+
+/* Whom the arbiter means by a number. -ENOMEM. */
+int host_number_domain(struct host *host, struct domain *domain);
+void host_unnumber_domain(struct host *host, const struct domain *domain);
+
+/* Runs the domains that others' news concern: some of them, the rest in the next event, at once. */
+void host_drain_arbiter(struct host *host);
+
+/* -- host_residency.c -- */
+int host_add_residency(struct host *host);
+void host_end_residency(struct host *host);
+
+/* Something is demanded: looks begin, if they don't go on yet. */
+void host_begin_looks(struct host *host);
 
 /* Logs how floors are set, and why so. */
 void host_log_floors(const struct host *host);
@@ -65,6 +92,10 @@ int host_listen_on(struct host *host, int fd);
 /* -- host_domains.c -- */
 /* What topology_read() said, for placement. */
 void host_set_classes(struct host *host);
+
+/* The configuration is another: takes what it says of each domain. That of before is still in
+ * memory. */
+void host_entitle(struct host *host);
 
 /* Reads what the operator said before this start. */
 void host_load_limits(struct host *host);

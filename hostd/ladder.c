@@ -7,7 +7,7 @@
 #include "common/macro.h"
 
 #define NO_UCLAMP "this kernel is built without uclamp (CONFIG_UCLAMP_TASK)"
-#define MIN_FREQ  "scaling_min_freq of the CPUs that vCPUs run on"
+#define MIN_FREQ  "scaling_min_freq of the CPUs that vCPUs run on, so no ceilings"
 
 static bool is_active(const struct cpufreq_policy *policy)
 {

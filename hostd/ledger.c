@@ -4,51 +4,11 @@
  * Each entry has at most three values in the file: what was there before us, and the last two that
  * were noted as ours. The rule that makes a crash harmless: the note comes before the write, and
  * the last two notes are always what stands there and what comes next. */
-#include "hostd/ledger.h"
-
 #include <string.h>
 
 #include "common/fault.h"
 #include "common/macro.h"
-#include "hostd/ledger_file.h"
-
-/* A value in a buffer that is kept when the value changes. */
-struct slot {
-	char *text;
-	size_t size;
-	bool set;
-};
-
-/* ours and before are the last two notes in the file. Unless `uncertain`, ours is what stands there
- * by our hand. */
-struct ledger_entry {
-	char *name;
-	const struct setting_ops *ops;
-	struct slot prior, ours, before;
-	bool uncertain; /* which of the three stands there isn't known: a crash, or a failed call */
-};
-
-struct ledger {
-	const struct setting_ops *ops;
-	size_t n_ops;
-	const struct backend *backend;
-	struct ledger_file *file;      /* NULL in a dry run */
-	struct ledger_entry **entries; /* in the order of their names */
-	size_t n_entries, entries_size;
-	char value[SETTING_VALUE_MAX];
-	char seen[SETTING_VALUE_MAX];
-};
-
-/* A ledger that acts and one that only pretends differ in these. The first three are for the
- * setting, the others for the file. */
-struct backend {
-	int (*read)(const struct ledger_entry *entry, char *value, size_t size);
-	int (*write)(const struct ledger_entry *entry, const char *value);
-	int (*restore)(const struct ledger_entry *entry, const char *value);
-	int (*note)(struct ledger *ledger, const struct ledger_entry *entry, const char *value,
-		    bool with_prior);
-	void (*forget)(struct ledger *ledger, const struct ledger_entry *entry);
-};
+#include "hostd/ledger_private.h"
 
 enum ledger_verdict ledger_judge(const char *current, const char *prior, const char *ours,
 				 const char *ours_before)
@@ -61,139 +21,6 @@ enum ledger_verdict ledger_judge(const char *current, const char *prior, const c
 		return LEDGER_SAME;
 	return LEDGER_THEIRS;
 }
-
-/* -- slots ------------------------------------------------------------------------------------ */
-
-static int slot_reserve(struct slot *slot, size_t length)
-{
-	size_t size = MAX(length + 1, 16U);
-	char *text;
-
-	if (slot->size > length)
-		return 0;
-	text = realloc(slot->text, size);
-	if (!text)
-		return -ENOMEM;
-	slot->text = text;
-	slot->size = size;
-	return 0;
-}
-
-static int slot_set(struct slot *slot, const char *value)
-{
-	size_t length = strlen(value);
-	int r = slot_reserve(slot, length);
-
-	if (r < 0)
-		return r;
-	memcpy(slot->text, value, length + 1);
-	slot->set = true;
-	return 0;
-}
-
-static const char *slot_get(const struct slot *slot)
-{
-	return slot->set ? slot->text : NULL;
-}
-
-static bool slot_is(const struct slot *slot, const char *value)
-{
-	return slot->set && strcmp(slot->text, value) == 0;
-}
-
-static void slot_swap(struct slot *a, struct slot *b)
-{
-	struct slot t = *a;
-
-	*a = *b;
-	*b = t;
-}
-
-/* -- the two backends ------------------------------------------------------------------------- */
-
-static int host_read(const struct ledger_entry *entry, char *value, size_t size)
-{
-	return entry->ops->read(entry->ops->userdata, strchr(entry->name, ':') + 1, value, size);
-}
-
-static int host_write(const struct ledger_entry *entry, const char *value)
-{
-	return entry->ops->write(entry->ops->userdata, strchr(entry->name, ':') + 1, value);
-}
-
-static int host_restore(const struct ledger_entry *entry, const char *value)
-{
-	if (!entry->ops->restore)
-		return host_write(entry, value);
-	return entry->ops->restore(entry->ops->userdata, strchr(entry->name, ':') + 1, value);
-}
-
-static int file_note(struct ledger *ledger, const struct ledger_entry *entry, const char *value,
-		     bool with_prior)
-{
-	int r = ledger_file_begin(ledger->file);
-
-	if (r < 0)
-		return r;
-	if (with_prior)
-		ledger_file_add(ledger->file, "prior", entry->name, entry->prior.text);
-	ledger_file_add(ledger->file, "ours", entry->name, value);
-	return ledger_file_commit(ledger->file);
-}
-
-static void file_forget(struct ledger *ledger, const struct ledger_entry *entry)
-{
-	if (ledger_file_begin(ledger->file) >= 0) {
-		ledger_file_add(ledger->file, "done", entry->name, NULL);
-		if (ledger_file_commit(ledger->file) >= 0)
-			return;
-	}
-	ledger_file_spoil(ledger->file);
-}
-
-static const struct backend backend_host = {
-	.read = host_read,
-	.write = host_write,
-	.restore = host_restore,
-	.note = file_note,
-	.forget = file_forget,
-};
-
-/* Reads what is there, and from our first change on what would be there. */
-static int dry_read(const struct ledger_entry *entry, char *value, size_t size)
-{
-	int r = host_read(entry, value, size);
-
-	if (r < 0 || !entry->ours.set)
-		return r;
-	if (strlen(entry->ours.text) >= size)
-		return -ENOBUFS;
-	strcpy(value, entry->ours.text);
-	return 0;
-}
-
-static int dry_write(const struct ledger_entry *entry _unused_, const char *value _unused_)
-{
-	return 0;
-}
-
-static int dry_note(struct ledger *ledger _unused_, const struct ledger_entry *entry _unused_,
-		    const char *value _unused_, bool with_prior _unused_)
-{
-	return 0;
-}
-
-static void dry_forget(struct ledger *ledger _unused_, const struct ledger_entry *entry _unused_)
-{
-}
-
-static const struct backend backend_dry = {
-	.read = dry_read,
-	.write = dry_write,
-	.restore = dry_write,
-	.note = dry_note,
-	.forget = dry_forget,
-};
 
 /* -- entries ---------------------------------------------------------------------------------- */
 
@@ -310,18 +137,20 @@ static void push_ours(struct ledger_entry *entry, const char *value)
 	slot_swap(&entry->before, &entry->ours);
 }
 
-/* Notes that `value` is what we are about to write, and the prior value before it if with_prior. On
- * failure nothing has changed. */
-static int note(struct ledger *ledger, struct ledger_entry *entry, const char *value,
-		bool with_prior)
+/* Notes what we are about to write, and the prior values of those that are changed for the first
+ * time. On failure nothing has changed. */
+static int note(struct ledger *ledger, const struct ledger_note *notes, size_t n_notes)
 {
-	int r = slot_reserve(&entry->before, strlen(value));
+	int r = 0;
 
+	for (size_t i = 0; i < n_notes && r >= 0; i++)
+		r = slot_reserve(&notes[i].entry->before, strlen(notes[i].value));
 	if (r >= 0)
-		r = ledger->backend->note(ledger, entry, value, with_prior);
+		r = ledger->backend->note(ledger, notes, n_notes);
 	if (r < 0)
 		return r;
-	push_ours(entry, value);
+	for (size_t i = 0; i < n_notes; i++)
+		push_ours(notes[i].entry, notes[i].value);
 	return 0;
 }
 
@@ -336,7 +165,7 @@ static bool seen_as(struct ledger *ledger, const struct ledger_entry *entry,
 	if (slot_is(slot, current))
 		return true;
 	return ops->expect &&
-	       ops->expect(ops->userdata, strchr(entry->name, ':') + 1, slot->text, ledger->seen,
+	       ops->expect(ops->userdata, ledger_short_name(entry), slot->text, ledger->seen,
 			   sizeof(ledger->seen)) >= 0 &&
 	       strcmp(ledger->seen, current) == 0;
 }
@@ -374,7 +203,7 @@ static int settle(struct ledger *ledger, struct ledger_entry *entry)
 			return -ESTALE;
 		if (seen_as(ledger, entry, &entry->before, ledger->value))
 			stands = entry->before.text;
-		r = note(ledger, entry, stands, false);
+		r = note(ledger, &(struct ledger_note){entry, stands, false}, 1);
 		if (r < 0)
 			return r;
 	}
@@ -395,32 +224,97 @@ static int read_prior(struct ledger *ledger, struct ledger_entry *entry, const c
 	return slot_set(&entry->prior, ledger->value);
 }
 
-int ledger_set(struct ledger *ledger, struct ledger_entry *entry, const char *value)
+/* Makes ready to write: 1, or 0 if there is nothing to do. Until it is noted, unprepare() undoes
+ * it. */
+static int prepare(struct ledger *ledger, struct ledger_note *change)
 {
-	bool first = !entry->prior.set;
+	struct ledger_entry *entry = change->entry;
 	int r;
 
-	if (strlen(value) >= SETTING_VALUE_MAX)
+	if (strlen(change->value) >= SETTING_VALUE_MAX)
 		return -ENAMETOOLONG;
-	if (first) {
-		r = read_prior(ledger, entry, value);
+	if (!entry->prior.set) {
+		r = read_prior(ledger, entry, change->value);
 		if (r != 0)
 			return r < 0 ? r : 0;
+		change->first = true;
 	} else if (entry->uncertain) {
 		r = settle(ledger, entry);
 		if (r < 0)
 			return r;
 	}
-	if (slot_is(&entry->ours, value))
-		return 0;
-	r = note(ledger, entry, value, first);
+	return !slot_is(&entry->ours, change->value);
+}
+
+static void unprepare(struct ledger_note *change)
+{
+	if (change->first)
+		change->entry->prior.set = false;
+	change->first = false;
+}
+
+static int write_one(struct ledger *ledger, const struct ledger_note *change)
+{
+	int r = ledger->backend->write(change->entry, change->value);
+
+	change->entry->uncertain = r < 0;
+	return r;
+}
+
+static int write_both(struct ledger *ledger, const struct ledger_note changes[2])
+{
+	int r;
+
+	if (!changes[0].entry->ops->write_both) {
+		changes[1].entry->uncertain = true; /* until its turn has come */
+		r = write_one(ledger, &changes[0]);
+		return r < 0 ? r : write_one(ledger, &changes[1]);
+	}
+	r = ledger->backend->write_both(changes[0].entry, changes[0].value, changes[1].value);
+	changes[0].entry->uncertain = changes[1].entry->uncertain = r < 0;
+	return r;
+}
+
+/* Notes and writes what has been prepared. */
+static int carry_out(struct ledger *ledger, struct ledger_note *changes, size_t n_changes)
+{
+	int r = note(ledger, changes, n_changes);
+
 	if (r < 0) {
-		entry->prior.set = !first;
+		for (size_t i = 0; i < n_changes; i++)
+			unprepare(&changes[i]);
 		return r;
 	}
-	r = ledger->backend->write(entry, value);
-	entry->uncertain = r < 0;
+	r = n_changes == 2 ? write_both(ledger, changes) : write_one(ledger, &changes[0]);
 	return r < 0 ? r : 1;
+}
+
+int ledger_set(struct ledger *ledger, struct ledger_entry *entry, const char *value)
+{
+	struct ledger_note change = {entry, value, false};
+	int r = prepare(ledger, &change);
+
+	return r <= 0 ? r : carry_out(ledger, &change, 1);
+}
+
+int ledger_set_both(struct ledger *ledger, const struct ledger_change wanted[2])
+{
+	struct ledger_note changes[2];
+	size_t n = 0;
+
+	for (size_t i = 0; i < 2; i++) {
+		int r;
+
+		changes[n] = (struct ledger_note){wanted[i].entry, wanted[i].value, false};
+		r = prepare(ledger, &changes[n]);
+		if (r < 0) {
+			if (n > 0)
+				unprepare(&changes[0]);
+			return r;
+		}
+		n += r > 0;
+	}
+	return n > 0 ? carry_out(ledger, changes, n) : 0;
 }
 
 int ledger_look(struct ledger *ledger, struct ledger_entry *entry, enum ledger_value *ret)
@@ -605,7 +499,7 @@ struct ledger *ledger_close(struct ledger *ledger)
 }
 
 static struct ledger *ledger_new(const struct setting_ops *ops, size_t n_ops,
-				 const struct backend *backend)
+				 const struct ledger_backend *backend)
 {
 	struct ledger *ledger = calloc(1, sizeof(*ledger));
 
@@ -620,7 +514,7 @@ static struct ledger *ledger_new(const struct setting_ops *ops, size_t n_ops,
 int ledger_open(const char *path, const char *boot_id, const struct setting_ops *ops, size_t n_ops,
 		struct ledger **ret)
 {
-	struct ledger *ledger = ledger_new(ops, n_ops, &backend_host);
+	struct ledger *ledger = ledger_new(ops, n_ops, &ledger_backend_host);
 	struct ledger_file_user user = {load_record, dump_records, ledger};
 	int r;
 
@@ -637,7 +531,7 @@ int ledger_open(const char *path, const char *boot_id, const struct setting_ops 
 
 int ledger_open_dry(const struct setting_ops *ops, size_t n_ops, struct ledger **ret)
 {
-	struct ledger *ledger = ledger_new(ops, n_ops, &backend_dry);
+	struct ledger *ledger = ledger_new(ops, n_ops, &ledger_backend_dry);
 
 	if (!ledger)
 		return -ENOMEM;

@@ -33,6 +33,10 @@ struct setting_ops {
 	 * a moment: the prior value is written back also where it is read already. */
 	bool lags;
 	void *userdata;
+	/* Changes it and `other`, the setting of the same name and another kind that
+	 * ledger_set_both() is given with it, by one call: both, or none and -errno. NULL: one
+	 * after the other. */
+	int (*write_both)(void *userdata, const char *name, const char *value, const char *other);
 };
 
 struct ledger;	     /* the file and its entries */
@@ -91,6 +95,17 @@ int ledger_entry(struct ledger *ledger, const char *name, struct ledger_entry **
  * The kernel isn't asked whether it still holds our last value: ledger_verify() does that.
  * Allocates only if the value is longer than any before. */
 int ledger_set(struct ledger *ledger, struct ledger_entry *entry, const char *value);
+
+/* Changes two settings with one note, and by one call of the door where the first one's kind can do
+ * that (setting_ops.write_both: then the second must be the other one that it means); else one
+ * after the other. What need not be changed is left out. 1, 0 or -errno as ledger_set(); where they
+ * are written one after the other the first may have been, and the same call goes on from there. A
+ * crash at any point leaves each of them as it would be had it been set alone. */
+struct ledger_change {
+	struct ledger_entry *entry;
+	const char *value;
+};
+int ledger_set_both(struct ledger *ledger, const struct ledger_change wanted[2]);
 
 /* Reads the setting back: 1 if it holds what we wrote last (or we never changed it), 0 if somebody
  * else has changed it (the entry is kept: ledger_release() makes it theirs), or the door's -errno.

@@ -36,7 +36,7 @@ struct ledger_file *ledger_file_close(struct ledger_file *file);
 /* Removes the file, which is still to be closed. */
 void ledger_file_remove(struct ledger_file *file);
 
-/* Appends records: begin, then at most two adds, then commit, which writes them with one write(2).
+/* Appends records: begin, then at most four adds, then commit, which writes them with one write(2).
  * begin and commit return 0 or -errno, with the file as it was. begin may write the file anew. No
  * allocation. */
 int ledger_file_begin(struct ledger_file *file);

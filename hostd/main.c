@@ -227,8 +227,11 @@ int main(int argc, char *argv[])
 			NULL) < 0)
 		return EX_CONFIG;
 	if (!has_vsock(&options))
-		return EX_UNAVAILABLE;
-	if (state_init(&state, &options) < 0)
-		return EXIT_FAILURE;
-	return run(&options, &config);
+		r = EX_UNAVAILABLE;
+	else if (state_init(&state, &options) < 0)
+		r = EXIT_FAILURE;
+	else
+		r = run(&options, &config);
+	config_done(&host_config_table, &config);
+	return r;
 }

@@ -39,6 +39,6 @@ bool placement_choose(struct placement_state *state, const struct placement_conf
 
 /* The index of the smallest class that suffices for demand1024, the largest if none does. As the
  * kernel's fits_capacity() (kernel/sched/fair.c): 1.25 x util < capacity. Classes that have no CPU
- * in allowed are passed over. */
+ * in allowed are passed over; 0 if none has. */
 unsigned placement_class_for(const struct placement_config *config, uint16_t demand1024,
 			     const struct cpumask *allowed);

@@ -13,29 +13,51 @@ static unsigned plan_cpus(const struct plan_have *have, const struct plan_want *
 	return PLAN_SET_CPUS;
 }
 
-unsigned plan_vcpu(const struct plan_have *have, const struct plan_want *want,
-		   uint64_t interval_usec, uint64_t now_usec, uint64_t *ret_next_usec)
+struct clamps plan_clamps(const struct plan_want *want)
 {
+	return clamps_tidy((struct clamps){want->floor1024, want->ceiling1024});
+}
+
+struct clamps plan_stands(const struct plan_have *have)
+{
+	return clamps_tidy((struct clamps){have->floor1024, have->ceiling1024});
+}
+
+/* A rise waits for the shorter interval alone: lateness is what we are here to mend. */
+static uint64_t interval(struct clamps from, struct clamps to, const struct plan_pace *pace)
+{
+	if (to.floor1024 > from.floor1024 || to.ceiling1024 > from.ceiling1024)
+		return pace->write_interval_usec;
+	return MAX(pace->write_interval_usec, pace->lower_interval_usec);
+}
+
+unsigned plan_vcpu(const struct plan_have *have, const struct plan_want *want,
+		   const struct plan_pace *pace, uint64_t now_usec, uint64_t *ret_next_usec)
+{
+	struct clamps from = plan_stands(have), to = plan_clamps(want);
 	unsigned ops = plan_cpus(have, want);
+	uint64_t turn_usec;
 
 	*ret_next_usec = USEC_INFINITY;
-	if (have->floor1024 == want->floor1024)
+	if (from.floor1024 == to.floor1024 && from.ceiling1024 == to.ceiling1024)
 		return ops;
-	if (have->floor_written_usec > 0 && now_usec < have->floor_written_usec + interval_usec) {
-		*ret_next_usec = have->floor_written_usec + interval_usec;
+	turn_usec = have->written_usec + interval(from, to, pace);
+	if (have->written_usec > 0 && now_usec < turn_usec) {
+		*ret_next_usec = turn_usec;
 		return ops;
 	}
-	return ops | (want->floor1024 > 0 ? PLAN_SET_FLOOR : PLAN_CLEAR_FLOOR);
+	return ops | (clamps_are_none(to) ? PLAN_CLEAR_CLAMPS : PLAN_SET_CLAMPS);
 }
 
 void plan_done(struct plan_have *have, const struct plan_want *want, enum plan_op op,
 	       uint64_t now_usec)
 {
 	switch (op) {
-	case PLAN_SET_FLOOR:
-	case PLAN_CLEAR_FLOOR:
-		have->floor1024 = want->floor1024;
-		have->floor_written_usec = now_usec;
+	case PLAN_SET_CLAMPS:
+	case PLAN_CLEAR_CLAMPS:
+		have->floor1024 = plan_clamps(want).floor1024;
+		have->ceiling1024 = plan_clamps(want).ceiling1024;
+		have->written_usec = now_usec;
 		break;
 	case PLAN_SET_CPUS:
 	case PLAN_CLEAR_CPUS:

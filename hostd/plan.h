@@ -7,35 +7,51 @@
 #include <stdint.h>
 
 #include "common/cpumask.h"
+#include "hostd/clamps.h"
 
 enum plan_op {
 	PLAN_NOTHING = 0,
-	PLAN_SET_FLOOR = 1 << 0,
-	PLAN_CLEAR_FLOOR = 1 << 1, /* put back what was there before us */
+	PLAN_SET_CLAMPS = 1 << 0,   /* floor and ceiling, together */
+	PLAN_CLEAR_CLAMPS = 1 << 1, /* put back what was there before us */
 	PLAN_SET_CPUS = 1 << 2,
 	PLAN_CLEAR_CPUS = 1 << 3,
 };
 
-/* What a vCPU's thread should have: a floor of 0 and placed false mean "as without us". */
+/* What a vCPU's thread should have: a floor of 0, a ceiling of 1024 (or 0) and placed false mean
+ * "as without us". A ceiling below the floor is raised to it. */
 struct plan_want {
-	uint16_t floor1024;
+	uint16_t floor1024, ceiling1024;
 	bool placed;
 	struct cpumask cpus;
 };
 
-/* What we have given it. */
+/* What we have given it: likewise. */
 struct plan_have {
-	uint16_t floor1024;
+	uint16_t floor1024, ceiling1024;
 	bool placed;
 	struct cpumask cpus;
-	uint64_t floor_written_usec; /* 0: never */
+	uint64_t written_usec; /* floor or ceiling; 0: never */
 };
 
-/* The writes that lead from have to want: enum plan_op, or-ed. A floor is written at most once in
- * interval_usec; until then it waits and *ret_next_usec says when its turn is (USEC_INFINITY if
- * nothing waits). */
+/* How often floor and ceiling are written. Each write brings both to what is wanted. */
+struct plan_pace {
+	uint64_t write_interval_usec; /* between any two writes */
+	/* From any write to one that raises neither: such a one can wait, and would keep a rise
+	 * that comes right behind it waiting. Counts if it is the longer. */
+	uint64_t lower_interval_usec;
+};
+
+/* The floor and the ceiling that are wanted: what PLAN_SET_CLAMPS is to write. */
+struct clamps plan_clamps(const struct plan_want *want);
+
+/* And those that stand there by our hand. */
+struct clamps plan_stands(const struct plan_have *have);
+
+/* The writes that lead from have to want: enum plan_op, or-ed. Floor and ceiling are one write. It
+ * waits for its turn by *pace, and *ret_next_usec says when that is (USEC_INFINITY if nothing
+ * waits). */
 unsigned plan_vcpu(const struct plan_have *have, const struct plan_want *want,
-		   uint64_t interval_usec, uint64_t now_usec, uint64_t *ret_next_usec);
+		   const struct plan_pace *pace, uint64_t now_usec, uint64_t *ret_next_usec);
 
 /* Notes that one of the writes was done. */
 void plan_done(struct plan_have *have, const struct plan_want *want, enum plan_op op,

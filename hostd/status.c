@@ -48,6 +48,8 @@ static const char *vcpu_reason(const struct domain *domain, unsigned i)
 		return strerror(-vcpu->error);
 	if (vcpu->floor_is_theirs)
 		return "its floor was set by somebody else";
+	if (vcpu->ceiling_is_theirs)
+		return "its ceiling was set by somebody else";
 	if (vcpu->cpus_are_theirs)
 		return "its CPUs were pinned by somebody else";
 	if (vcpu->have.floor1024 > 0 &&
@@ -56,11 +58,23 @@ static const char *vcpu_reason(const struct domain *domain, unsigned i)
 	return NULL;
 }
 
+static void add_ceiling(struct json_object *to, const char *key, struct clamps clamps)
+{
+	if (clamps.ceiling1024 < CAPACITY_SCALE)
+		json_add_number(to, key, clamps.ceiling1024);
+}
+
+static void add_effective(struct json_object *to, struct clamps effective)
+{
+	json_add_number(to, "floor_effective", effective.floor1024);
+	add_ceiling(to, "ceiling_effective", effective);
+}
+
 static void add_thread(struct json_object *to, const struct domain *domain, unsigned i)
 {
 	const struct vcpu *vcpu = &domain->vcpus[i];
 	int root_fd = domain->env->root_fd;
-	uint16_t effective1024;
+	struct clamps effective;
 	struct thread_stat stat;
 	struct feedback_vcpu delivered;
 	struct cpumask cpus;
@@ -74,9 +88,9 @@ static void add_thread(struct json_object *to, const struct domain *domain, unsi
 		json_add_text(to, "cpus", text);
 	if (thread_stat(root_fd, vcpu->thread.tid, &stat) >= 0) {
 		json_add_number(to, "host_cpu", stat.cpu);
-		if (actuator_floor_effective(domain->env->actuator, &vcpu->thread, stat.cpu,
-					     &effective1024) >= 0)
-			json_add_number(to, "floor_effective", effective1024);
+		if (actuator_effective(domain->env->actuator, &vcpu->thread, stat.cpu,
+				       &effective) >= 0)
+			add_effective(to, effective);
 	}
 	domain_delivered(domain, i, &delivered);
 	json_add_number(to, "capacity", delivered.capacity);
@@ -93,8 +107,7 @@ static struct json_object *vcpu_json(const struct domain *domain, unsigned i)
 	const char *reason = vcpu_reason(domain, i);
 
 	json_add_number(object, "index", i);
-	if (domain->hello && !demand->held &&
-	    domain->identity.cpu_of_vcpu[i] != VCPU_IDENTITY_NONE)
+	if (domain->hello && !demand->held && domain->identity.cpu_of_vcpu[i] != VCPU_IDENTITY_NONE)
 		json_add_number(object, "guest_cpu", domain->identity.cpu_of_vcpu[i]);
 	json_add_number(object, "util", demand->util1024);
 	json_add_number(object, "util_avg", demand->util_avg);
@@ -104,7 +117,11 @@ static struct json_object *vcpu_json(const struct domain *domain, unsigned i)
 	json_add_flag(object, "saturated", demand->flags & VCPU_SATURATED);
 	json_add_number(object, "run_delay_usec", demand->run_delay_usec);
 	json_add_number(object, "steal_usec", demand->steal_usec);
+	json_add_number(object, "level", vcpu->want.level1024);
+	json_add_flag(object, "held_down",
+		      arbiter_is_held_down(domain->env->arbiter, domain->number, i));
 	json_add_number(object, "floor", vcpu->have.floor1024);
+	add_ceiling(object, "ceiling", plan_stands(&vcpu->have));
 	if (vcpu->have.placed && cpumask_format(&vcpu->have.cpus, text, sizeof(text)) >= 0)
 		json_add_text(object, "placed", text);
 	add_thread(object, domain, i);
@@ -117,6 +134,8 @@ const char *status_reason(const struct domain *domain)
 {
 	if (domain->limit.released)
 		return "it was released by hand (vmfreqctl resume takes it up again)";
+	if (domain->entitlement.goal == GOAL_OFF)
+		return "its goal is off (vmfreq.conf)";
 	if (domain->info.cid < CID_FIRST_GUEST)
 		return "it has no vsock device";
 	if (!domain->hello)
@@ -157,6 +176,25 @@ static void add_host_concerns(struct json_object *to, const struct host *host)
 	json_object_object_add(to, "concerns", list);
 }
 
+/* What the configuration says of it; and of what a section said, its pattern. */
+static void add_entitlement(struct json_object *to, const struct domain *domain)
+{
+	const struct entitlement *entitlement = &domain->entitlement;
+	struct json_object *object = json_object_new_object();
+	struct json_object *sections = json_object_new_object();
+
+	json_add_text(object, "goal", goal_names[entitlement->goal]);
+	json_add_number(object, "weight", entitlement->weight);
+	json_add_number(object, "floor_max", entitlement->floor_max1024);
+	json_add_flag(object, "placement", entitlement->placement);
+	json_add_flag(object, "feedback", entitlement->feedback);
+	for (unsigned i = 0; i < DOMAIN_N_KEYS; i++)
+		if (entitlement->from[i])
+			json_add_text(sections, host_domain_keys[i].key, entitlement->from[i]);
+	json_object_object_add(object, "sections", sections);
+	json_object_object_add(to, "entitlement", object);
+}
+
 static struct json_object *domain_json(const struct domain *domain)
 {
 	struct json_object *object = json_object_new_object();
@@ -173,6 +211,7 @@ static struct json_object *domain_json(const struct domain *domain)
 	json_add_flag(object, "connected", domain->hello);
 	json_add_number(object, "limit", domain->limit.percent);
 	json_add_flag(object, "released", domain->limit.released);
+	add_entitlement(object, domain);
 	json_add_number(object, "reports", domain->reports);
 	json_add_text(object, "threads", thread_source_text(domain->thread_source));
 	if (domain->hello) {
@@ -193,6 +232,20 @@ static struct json_object *domain_json(const struct domain *domain)
 	return object;
 }
 
+/* All domains' floors together: what they ask for, what they are given, and the most that may be.
+ */
+static void add_budget(struct json_object *to, const struct host *host)
+{
+	struct json_object *object = json_object_new_object();
+	uint64_t wants, gets;
+
+	arbiter_budget(host_arbiter(host), &wants, &gets);
+	json_add_number(object, "limit", host_running_config(host)->budget1024);
+	json_add_number(object, "wants", wants);
+	json_add_number(object, "gets", gets);
+	json_object_object_add(to, "budget", object);
+}
+
 struct json_object *status_json(const struct host *host)
 {
 	struct json_object *status = json_object_new_object();
@@ -206,11 +259,14 @@ struct json_object *status_json(const struct host *host)
 	snprintf(kernel, sizeof(kernel), "%u.%u", host_topology(host)->kernel_major,
 		 host_topology(host)->kernel_minor);
 	json_add_text(status, "kernel", kernel);
+	json_add_flag(status, "invariant", host_topology(host)->invariant);
+	json_add_number(status, "headroom", arbiter_headroom1024(host_arbiter(host)));
 	json_add_flag(status, "dry_run", actuator_is_dry(actuator));
 	add_actuator(status, "floor", actuator_floor_name(actuator),
 		     actuator_floor_reason(actuator));
 	add_actuator(status, "placement", actuator_cpus_name(actuator),
 		     actuator_cpus_reason(actuator));
+	add_budget(status, host);
 	add_host_concerns(status, host);
 	json_add_flag(libvirt, "connected", host_libvirt_connected(host, &error));
 	json_add_text(libvirt, "error", error);

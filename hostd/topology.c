@@ -174,6 +174,51 @@ static void read_release(int root_fd, struct topology *topology)
 		topology->kernel_major = topology->kernel_minor = 0;
 }
 
+/* The begin of a file, as text: the first CPU of cpuinfo says what all have. */
+static int read_begin(int root_fd, const char *path, char *buffer, size_t size)
+{
+	_cleanup_close_ int fd = openat(root_fd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buffer, size - 1);
+	if (n < 0)
+		return -errno;
+	buffer[n] = '\0';
+	return (int)n;
+}
+
+/* Whether a word stands in the line that begins with the key; -ENODATA if there is no such line. */
+static int line_has_word(const char *text, const char *key, const char *word)
+{
+	size_t length = strlen(word);
+	const char *line = text, *end, *p;
+
+	while (strncmp(line, key, strlen(key)) != 0) {
+		line = strchr(line, '\n');
+		if (!line)
+			return -ENODATA;
+		line++;
+	}
+	end = line + strcspn(line, "\n");
+	for (p = strstr(line, word); p && p < end; p = strstr(p + 1, word))
+		if (strchr(" \t:", p[-1]) && strchr(" \n", p[length]))
+			return 1;
+	return 0;
+}
+
+/* Only x86 has "flags" there. */
+static void read_invariance(int root_fd, struct topology *topology)
+{
+	char text[16384];
+	int r = read_begin(root_fd, "proc/cpuinfo", text, sizeof(text));
+
+	if (r >= 0)
+		r = line_has_word(text, "flags", "aperfmperf");
+	topology->invariant = r == -ENODATA ? topology->n_policies > 0 : r > 0;
+}
+
 static bool file_says(int root_fd, const char *path, const char *expect)
 {
 	char text[64];
@@ -389,6 +434,25 @@ bool topology_obeys_clamp(const struct topology *topology, unsigned cpu)
 	       strcmp(topology->policy[policy].governor, "schedutil") == 0;
 }
 
+uint32_t topology_top_khz(const struct topology *topology)
+{
+	unsigned most = 0;
+	uint32_t khz = 0;
+
+	CPUMASK_FOREACH(cpu, &topology->online) {
+		const struct topology_cpu *at = &topology->cpu[cpu];
+		uint32_t max_khz = at->policy < topology->n_policies
+					   ? topology->policy[at->policy].max_khz
+					   : 0;
+
+		if (at->capacity1024 < most)
+			continue;
+		khz = at->capacity1024 > most ? max_khz : MAX(khz, max_khz);
+		most = at->capacity1024;
+	}
+	return khz;
+}
+
 /* -- all of it -------------------------------------------------------------------------------- */
 
 int topology_read(int root_fd, struct topology **ret)
@@ -416,6 +480,7 @@ int topology_read(int root_fd, struct topology **ret)
 	topology->uclamp_files =
 		faccessat(root_fd, "proc/sys/kernel/sched_util_clamp_min", F_OK, 0) == 0;
 	read_release(root_fd, topology);
+	read_invariance(root_fd, topology);
 	read_kernel(root_fd, topology);
 	topology_classify(topology);
 	*ret = TAKE_PTR(topology);
@@ -462,78 +527,5 @@ int topology_boot_id(int root_fd, char ret[BOOT_ID_MAX])
 	if (r == 0)
 		return -ENODATA;
 	strcpy(ret, text);
-	return 0;
-}
-
-/* -- frequencies ------------------------------------------------------------------------------ */
-
-struct freq_reader {
-	int root_fd;	      /* not ours */
-	int fd[CPUMASK_CPUS]; /* by the policy's number; 0: not open */
-};
-
-int freq_reader_new(int root_fd, struct freq_reader **ret)
-{
-	struct freq_reader *reader = calloc(1, sizeof(*reader));
-
-	if (!reader)
-		return -ENOMEM;
-	reader->root_fd = root_fd;
-	*ret = reader;
-	return 0;
-}
-
-struct freq_reader *freq_reader_free(struct freq_reader *reader)
-{
-	if (!reader)
-		return NULL;
-	for (unsigned i = 0; i < CPUMASK_CPUS; i++)
-		if (reader->fd[i] > 0)
-			close(reader->fd[i]);
-	free(reader);
-	return NULL;
-}
-
-static int open_policy(struct freq_reader *reader, unsigned number)
-{
-	char path[96];
-	int fd;
-
-	if (reader->fd[number] > 0)
-		return reader->fd[number];
-	policy_path(path, sizeof(path), number, "scaling_cur_freq");
-	fd = openat(reader->root_fd, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -ENODEV : -errno;
-	return reader->fd[number] = fd;
-}
-
-/* Once a policy has gone its file answers ENODEV for ever, even when the policy is back. */
-int freq_reader_khz(struct freq_reader *reader, const struct topology *topology, unsigned cpu,
-		    uint32_t *ret_khz)
-{
-	uint16_t policy = cpu < CPUMASK_CPUS ? topology->cpu[cpu].policy : TOPOLOGY_NONE;
-	char text[32];
-	uint64_t khz;
-	unsigned number;
-	int fd, r;
-
-	if (policy >= topology->n_policies)
-		return -ENODATA;
-	number = topology->policy[policy].number;
-	fd = open_policy(reader, number);
-	if (fd < 0)
-		return fd;
-	r = rootfs_reread(fd, text, sizeof(text));
-	if (r < 0) {
-		close(fd);
-		reader->fd[number] = 0;
-		return r;
-	}
-	text[strcspn(text, "\n")] = '\0';
-	/* "<unknown>" where the driver has nothing to say (show_scaling_cur_freq()). */
-	if (parse_u64_max(text, UINT32_MAX, &khz) < 0)
-		return -ENODATA;
-	*ret_khz = (uint32_t)khz;
 	return 0;
 }

@@ -44,6 +44,9 @@ struct topology {
 	bool schedutil;	   /* every policy has the schedutil governor, and there is one */
 	bool energy_aware; /* EAS steers placement: sched_energy_aware is 1 */
 	bool sched_ext;	   /* a sched_ext scheduler is in charge: floors may mean nothing */
+	/* Its load tracking counts work and not time: frequency-invariant. x86 knows the speed of a
+	 * CPU by APERF and MPERF (arch/x86/kernel/cpu/aperfmperf.c); elsewhere cpufreq tells it. */
+	bool invariant;
 	struct core_class class[TOPOLOGY_CLASSES_MAX]; /* smallest first */
 	struct topology_cpu cpu[CPUMASK_CPUS];
 	struct cpufreq_policy policy[CPUMASK_CPUS];
@@ -80,6 +83,9 @@ void topology_classify(struct topology *topology);
 /* Whether a uclamp floor means anything on this CPU: only schedutil reads clamps (intel_pstate and
  * amd-pstate in active mode don't). Pure. */
 bool topology_obeys_clamp(const struct topology *topology, unsigned cpu);
+
+/* The highest frequency of the largest CPU, which stands for 1024; 0 if it has no cpufreq. Pure. */
+uint32_t topology_top_khz(const struct topology *topology);
 
 #define BOOT_ID_MAX 64U
 /* This boot's id: tells whether what an earlier run wrote is of this boot. */

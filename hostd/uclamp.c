@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The floor of one thread by sched_setattr(2). A door. */
+/* The floor and the ceiling of one thread by sched_setattr(2). A door. */
 #include "hostd/uclamp.h"
 
 #include <sched.h>
@@ -10,15 +10,24 @@
 #include "common/parse.h"
 #include "common/rootfs.h"
 
-#define KIND "uclamp" /* of its settings in the ledger */
+/* Of its settings in the ledger. The first is as old as the ledger: it means the minimum. */
+#define KIND_MIN "uclamp"
+#define KIND_MAX "uclamp_max"
 
 /* include/uapi/linux/sched.h */
 #define FLAG_KEEP_ALL	    UINT64_C(0x18) /* policy and parameters */
 #define FLAG_UTIL_CLAMP_MIN UINT64_C(0x20)
+#define FLAG_UTIL_CLAMP_MAX UINT64_C(0x40)
 #define UTIL_RESET	    UINT32_MAX /* -1: the system's default */
 
 #define SYSCTL_MIN	  "proc/sys/kernel/sched_util_clamp_min"
 #define SYSCTL_RT_DEFAULT "proc/sys/kernel/sched_util_clamp_min_rt_default"
+
+/* What one call writes: the flags say which of the two. */
+struct clamp_write {
+	uint64_t flags;
+	uint32_t util_min, util_max;
+};
 
 _Static_assert(sizeof(struct uclamp_attr) == 56, "SCHED_ATTR_SIZE_VER1");
 
@@ -44,12 +53,13 @@ static int get(const struct uclamp_door *door, pid_t tid, struct uclamp_attr *re
 	return door->calls->get(door->calls->userdata, tid, ret);
 }
 
-static int set(const struct uclamp_door *door, pid_t tid, uint32_t util_min)
+static int set(const struct uclamp_door *door, pid_t tid, const struct clamp_write *clamps)
 {
 	struct uclamp_attr attr = {
 		.size = sizeof(attr),
-		.flags = FLAG_KEEP_ALL | FLAG_UTIL_CLAMP_MIN,
-		.util_min = util_min,
+		.flags = FLAG_KEEP_ALL | clamps->flags,
+		.util_min = clamps->flags & FLAG_UTIL_CLAMP_MIN ? clamps->util_min : 0,
+		.util_max = clamps->flags & FLAG_UTIL_CLAMP_MAX ? clamps->util_max : 0,
 	};
 
 	return door->calls->set(door->calls->userdata, tid, &attr);
@@ -61,7 +71,7 @@ static int set(const struct uclamp_door *door, pid_t tid, uint32_t util_min)
 int uclamp_probe(const struct uclamp_door *door)
 {
 	char text[32];
-	int r = set(door, 0, 2 * CAPACITY_SCALE);
+	int r = set(door, 0, &(struct clamp_write){FLAG_UTIL_CLAMP_MIN, 2 * CAPACITY_SCALE, 0});
 
 	if (r != -EINVAL)
 		return r < 0 ? r : -EOPNOTSUPP;
@@ -69,7 +79,7 @@ int uclamp_probe(const struct uclamp_door *door)
 	return r == -ENOENT ? -EOPNOTSUPP : r < 0 ? r : 0;
 }
 
-/* What a thread has that never asked for anything. */
+/* The minimum of a thread that never asked for anything. Its maximum is CAPACITY_SCALE. */
 static uint32_t default_min(const struct uclamp_door *door, uint32_t policy)
 {
 	uint64_t value;
@@ -81,52 +91,88 @@ static uint32_t default_min(const struct uclamp_door *door, uint32_t policy)
 	return (uint32_t)MIN(value, (uint64_t)CAPACITY_SCALE);
 }
 
-static int read_setting(void *userdata, const char *name, char *value, size_t size)
+static int read_attr(const struct uclamp_door *door, const char *name, struct uclamp_attr *ret)
 {
-	const struct uclamp_door *door = userdata;
 	struct vcpu_thread thread;
-	struct uclamp_attr attr;
-	int n, r;
+	int r = thread_parse(name, &thread);
 
-	r = thread_parse(name, &thread);
-	if (r < 0)
-		return r;
-	r = get(door, thread.tid, &attr);
-	if (r < 0)
-		return r;
-	r = thread_check_alive(door->root_fd, &thread);
-	if (r < 0)
-		return r;
-	n = snprintf(value, size, "%u", attr.util_min);
+	if (r >= 0)
+		r = get(door, thread.tid, ret);
+	return r < 0 ? r : thread_check_alive(door->root_fd, &thread);
+}
+
+static int put_value(uint32_t value, char *buffer, size_t size)
+{
+	int n = snprintf(buffer, size, "%u", value);
+
 	return n < 0 || (size_t)n >= size ? -ENOBUFS : 0;
+}
+
+static int read_min(void *userdata, const char *name, char *value, size_t size)
+{
+	struct uclamp_attr attr;
+	int r = read_attr(userdata, name, &attr);
+
+	return r < 0 ? r : put_value(attr.util_min, value, size);
+}
+
+static int read_max(void *userdata, const char *name, char *value, size_t size)
+{
+	struct uclamp_attr attr;
+	int r = read_attr(userdata, name, &attr);
+
+	return r < 0 ? r : put_value(attr.util_max, value, size);
+}
+
+/* Those of the flags whose field holds what was written. */
+static uint64_t held(const struct uclamp_attr *attr, const struct clamp_write *clamps)
+{
+	uint64_t flags = 0;
+
+	if (attr->util_min == clamps->util_min)
+		flags |= FLAG_UTIL_CLAMP_MIN;
+	if (attr->util_max == clamps->util_max)
+		flags |= FLAG_UTIL_CLAMP_MAX;
+	return flags & clamps->flags;
 }
 
 /* Our thread has ended, and if its number was used again before our write, that went to somebody
  * else's new thread: give that one the default, which a new thread has, unless it has got another
  * value in the meantime. */
-static void undo(const struct uclamp_door *door, pid_t tid, uint32_t util_min)
+static void undo(const struct uclamp_door *door, pid_t tid, const struct clamp_write *clamps)
 {
+	struct clamp_write reset = {0, UTIL_RESET, UTIL_RESET};
 	struct uclamp_attr attr;
 
-	if (get(door, tid, &attr) >= 0 && attr.util_min == util_min)
-		(void)set(door, tid, UTIL_RESET);
+	if (get(door, tid, &attr) < 0)
+		return;
+	reset.flags = held(&attr, clamps);
+	if (reset.flags)
+		(void)set(door, tid, &reset);
 }
 
 /* Kernels before 5.11 know no reset: there the value itself has to do. */
-static int set_or_reset(const struct uclamp_door *door, pid_t tid, uint32_t util_min,
+static int set_or_reset(const struct uclamp_door *door, pid_t tid, const struct clamp_write *clamps,
 			uint32_t policy)
 {
-	if (util_min == default_min(door, policy)) {
-		int r = set(door, tid, UTIL_RESET);
+	struct clamp_write reset = *clamps;
+
+	if (clamps->flags & FLAG_UTIL_CLAMP_MIN && clamps->util_min == default_min(door, policy))
+		reset.util_min = UTIL_RESET;
+	if (clamps->flags & FLAG_UTIL_CLAMP_MAX && clamps->util_max == CAPACITY_SCALE)
+		reset.util_max = UTIL_RESET;
+	if (reset.util_min == UTIL_RESET || reset.util_max == UTIL_RESET) {
+		int r = set(door, tid, &reset);
 
 		if (r != -EINVAL)
 			return r;
 	}
-	return set(door, tid, util_min);
+	return set(door, tid, clamps);
 }
 
 /* Writes to the thread that is held, checks that it was that one, and reads back. */
-static int change(const struct uclamp_door *door, int hold_fd, pid_t tid, uint32_t util_min)
+static int change(const struct uclamp_door *door, int hold_fd, pid_t tid,
+		  const struct clamp_write *clamps)
 {
 	struct uclamp_attr attr;
 	int r;
@@ -134,72 +180,107 @@ static int change(const struct uclamp_door *door, int hold_fd, pid_t tid, uint32
 	r = get(door, tid, &attr);
 	if (r < 0)
 		return r;
-	r = set_or_reset(door, tid, util_min, attr.policy);
+	r = set_or_reset(door, tid, clamps, attr.policy);
 	if (r < 0)
 		return r;
 	r = thread_held(hold_fd);
 	if (r < 0) {
-		undo(door, tid, util_min);
+		undo(door, tid, clamps);
 		return r;
 	}
 	r = get(door, tid, &attr);
 	if (r < 0)
 		return r;
-	return attr.util_min == util_min ? 0 : -EBUSY;
+	return held(&attr, clamps) == clamps->flags ? 0 : -EBUSY;
 }
 
-static int parse_setting(const char *name, const char *value, struct vcpu_thread *ret_thread,
-			 uint32_t *ret_util_min)
+/* Adds a value, unless it is NULL, to what is to be written. */
+static int take_value(const char *text, uint64_t flag, struct clamp_write *clamps)
 {
-	uint64_t util_min;
-	int r = thread_parse(name, ret_thread);
+	uint64_t value;
+	int r;
 
+	if (!text)
+		return 0;
+	r = parse_u64_max(text, CAPACITY_SCALE, &value);
 	if (r < 0)
 		return r;
-	r = parse_u64_max(value, CAPACITY_SCALE, &util_min);
-	if (r < 0)
-		return r;
-	*ret_util_min = (uint32_t)util_min;
+	clamps->flags |= flag;
+	*(flag == FLAG_UTIL_CLAMP_MIN ? &clamps->util_min : &clamps->util_max) = (uint32_t)value;
 	return 0;
 }
 
-static int hold_and_change(const struct uclamp_door *door, const char *name, const char *value,
+static int hold_and_change(const struct uclamp_door *door, const char *name, const char *min,
+			   const char *max,
 			   int (*hold)(int root_fd, const struct vcpu_thread *thread))
 {
 	_cleanup_close_ int fd = -EBADF;
 	struct vcpu_thread thread;
-	uint32_t util_min;
-	int r = parse_setting(name, value, &thread, &util_min);
+	struct clamp_write clamps = {};
+	int r = thread_parse(name, &thread);
 
+	if (r >= 0)
+		r = take_value(min, FLAG_UTIL_CLAMP_MIN, &clamps);
+	if (r >= 0)
+		r = take_value(max, FLAG_UTIL_CLAMP_MAX, &clamps);
 	if (r < 0)
 		return r;
 	fd = hold(door->root_fd, &thread);
-	return fd < 0 ? fd : change(door, fd, thread.tid, util_min);
+	return fd < 0 ? fd : change(door, fd, thread.tid, &clamps);
 }
 
-static int write_setting(void *userdata, const char *name, const char *value)
+static int write_min(void *userdata, const char *name, const char *value)
 {
-	return hold_and_change(userdata, name, value, thread_hold);
+	return hold_and_change(userdata, name, value, NULL, thread_hold);
+}
+
+static int write_max(void *userdata, const char *name, const char *value)
+{
+	return hold_and_change(userdata, name, NULL, value, thread_hold);
+}
+
+static int write_both(void *userdata, const char *name, const char *value, const char *other)
+{
+	return hold_and_change(userdata, name, value, other, thread_hold);
 }
 
 /* A thread that libvirt has moved to another cgroup since is still the one that we changed. */
-static int restore_setting(void *userdata, const char *name, const char *value)
+static int restore_min(void *userdata, const char *name, const char *value)
 {
-	return hold_and_change(userdata, name, value, thread_hold_alive);
+	return hold_and_change(userdata, name, value, NULL, thread_hold_alive);
 }
 
-void uclamp_setting_ops(struct uclamp_door *door, struct setting_ops *ret)
+static int restore_max(void *userdata, const char *name, const char *value)
 {
-	*ret = (struct setting_ops){
-		.kind = KIND,
-		.read = read_setting,
-		.write = write_setting,
-		.restore = restore_setting,
+	return hold_and_change(userdata, name, NULL, value, thread_hold_alive);
+}
+
+void uclamp_setting_ops(struct uclamp_door *door, struct setting_ops *ret_min,
+			struct setting_ops *ret_max)
+{
+	*ret_min = (struct setting_ops){
+		.kind = KIND_MIN,
+		.read = read_min,
+		.write = write_min,
+		.restore = restore_min,
+		.userdata = door,
+		.write_both = write_both,
+	};
+	*ret_max = (struct setting_ops){
+		.kind = KIND_MAX,
+		.read = read_max,
+		.write = write_max,
+		.restore = restore_max,
 		.userdata = door,
 	};
 }
 
-int uclamp_setting_name(const struct vcpu_thread *thread, char *buffer, size_t size)
+int uclamp_min_name(const struct vcpu_thread *thread, char *buffer, size_t size)
 {
-	return thread_setting_name(KIND, thread, buffer, size);
+	return thread_setting_name(KIND_MIN, thread, buffer, size);
+}
+
+int uclamp_max_name(const struct vcpu_thread *thread, char *buffer, size_t size)
+{
+	return thread_setting_name(KIND_MAX, thread, buffer, size);
 }

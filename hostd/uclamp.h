@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The floor of one thread by sched_setattr(2). A door. */
+/* The floor and the ceiling of one thread by sched_setattr(2). A door. */
 #pragma once
 
 #include <stddef.h>
@@ -38,14 +38,17 @@ struct uclamp_door {
  * own 6.1 and 6.12 are), or another errno. Asks for what must be refused, so nothing is changed. */
 int uclamp_probe(const struct uclamp_door *door);
 
-/* Settings of kind "uclamp": "uclamp:TID:START:CGROUP", value: uclamp.min in decimal, 0 … 1024.
- * Only that field is ever touched. The thread is checked before and after each write, and the value
- * is read back. A value that is the scheduler's default for the thread (0; for a real-time thread
- * the sysctl sched_util_clamp_min_rt_default) is written as a reset, so that a thread that never
- * had a clamp of its own has none again. Errors: -ESRCH thread gone, or in another cgroup; -EPERM
- * no CAP_SYS_NICE; -EOPNOTSUPP; -ERANGE above 1024; -EINVAL above the thread's own uclamp.max;
- * -EBUSY somebody else wrote at the same time. */
-void uclamp_setting_ops(struct uclamp_door *door, struct setting_ops *ret);
+/* Settings of two kinds: "uclamp:TID:START:CGROUP", value: uclamp.min in decimal, 0 … 1024, and
+ * "uclamp_max:TID:START:CGROUP", which is uclamp.max. Only that field is ever touched, or both by
+ * one call (the first kind's write_both). The thread is checked before and after each write, and
+ * the value is read back. A value that is the scheduler's default for the thread (0 and 1024; for a
+ * real-time thread's minimum the sysctl sched_util_clamp_min_rt_default) is written as a reset, so
+ * that a thread that never had a clamp of its own has none again. Errors: -ESRCH thread gone, or in
+ * another cgroup; -EPERM no CAP_SYS_NICE; -EOPNOTSUPP; -ERANGE above 1024; -EINVAL a minimum above
+ * the maximum (uclamp_validate() in kernel/sched); -EBUSY somebody else wrote at the same time. */
+void uclamp_setting_ops(struct uclamp_door *door, struct setting_ops *ret_min,
+			struct setting_ops *ret_max);
 
-/* The setting's name for a thread: its length or -ENOBUFS. Pure. */
-int uclamp_setting_name(const struct vcpu_thread *thread, char *buffer, size_t size);
+/* The settings' names for a thread: their length or -ENOBUFS. Pure. */
+int uclamp_min_name(const struct vcpu_thread *thread, char *buffer, size_t size);
+int uclamp_max_name(const struct vcpu_thread *thread, char *buffer, size_t size);

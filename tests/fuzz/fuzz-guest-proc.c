@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/macro.h"
-#include "guestd/cpustat.h"
+#include "common/cpustat.h"
 #include "guestd/estimate.h"
 #include "guestd/psi.h"
 #include "guestd/reporter.h"

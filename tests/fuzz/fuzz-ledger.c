@@ -35,6 +35,11 @@ static int write_setting(void *userdata _unused_, const char *name, const char *
 	return 0;
 }
 
+static int write_both(void *userdata, const char *name, const char *value, const char *other)
+{
+	return write_setting(userdata, name, name[1] ? value : other);
+}
+
 static int expect_setting(void *userdata _unused_, const char *name _unused_, const char *value,
 			  char *seen, size_t size)
 {
@@ -43,8 +48,8 @@ static int expect_setting(void *userdata _unused_, const char *name _unused_, co
 }
 
 static const struct setting_ops ops[] = {
-	{"f", read_setting, write_setting, NULL, NULL, false, NULL},
-	{"file", read_setting, write_setting, NULL, expect_setting, false, NULL},
+	{"f", read_setting, write_setting, .write_both = write_both},
+	{"file", read_setting, write_setting, .expect = expect_setting},
 };
 
 static const char *ledger_path(void)
@@ -116,6 +121,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	count = ledger_count(ledger);
 	for (size_t i = 0; i < count; i++)
 		(void)ledger_set(ledger, ledger_at(ledger, i), "1");
+	for (size_t i = 1; i < count; i++)
+		(void)ledger_set_both(
+			ledger, (const struct ledger_change[]){{ledger_at(ledger, i - 1), "2"},
+							       {ledger_at(ledger, i), "3"}});
 	ledger_close(ledger);
 	if (access(ledger_path(), F_OK) < 0)
 		return 0;

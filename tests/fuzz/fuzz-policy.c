@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* hostd's decisions together, driven by bytes: domains come, go and take over each other's CIDs,
  * guests connect and say what they like, time passes. Whatever they do: a report counts for the
- * domain alone whose CID sent it, no two of a guest's CPUs are one vCPU, no floor is above its limit
- * or outlives its lease, no set of CPUs leaves the domain's mask or is empty, no CPU's minimum
- * frequency is above its limits or not above what was there before, writes keep their distance, and
- * every deadline lies ahead. */
+ * domain alone whose CID sent it, no two of a guest's CPUs are one vCPU, no floor is above its
+ * limit or outlives its lease, no ceiling is below its floor, no set of CPUs leaves the domain's
+ * mask or is empty, no CPU's minimum frequency is above its limits or not above what was there
+ * before, writes keep their distance, and every deadline lies ahead. */
 #include "hostd/demand.h"
 #include "hostd/freqplan.h"
 #include "hostd/inventory.h"
+#include "hostd/level.h"
 #include "hostd/peer.h"
 #include "hostd/placement.h"
 #include "hostd/plan.h"
-#include "hostd/policy.h"
 #include "tests/fuzz/fuzz.h"
 
 #define DOMAINS	   4U
 #define VCPUS_MAX  5U
 #define LEASE_MAX  USEC_PER_SEC
 #define INTERVAL   4000U
+#define LOWER	   20000U
 #define HALVES_MAX 11U /* from 1024 to 0 */
 
 struct vcpu {
-	struct floor_state floor;
+	struct level level;
 	struct placement_state placement;
 	struct plan_have have;
 	bool asks;
@@ -45,7 +46,8 @@ static const struct peer_config peer_config = {.hello_usec = 2 * USEC_PER_SEC,
 					       .idle_usec = 30 * USEC_PER_SEC,
 					       .rate = 100,
 					       .burst = 200};
-static struct policy_config policy;
+static struct level_config levels;
+static uint16_t floor_max;
 static struct placement_config placement;
 static struct freqplan_policy cpufreq; /* one for all vCPUs */
 static const struct inventory_machine machines[DOMAINS] = {
@@ -65,13 +67,11 @@ static void read_configs(struct input *input)
 {
 	uint32_t small = take_u8(input), medium = take_u8(input) & ~small;
 
-	policy = (struct policy_config){
-		.headroom1024 = take_u8(input) % 2 ? 1280 : 1024,
-		.floor_max = (uint16_t)(take_u16(input) % 1025),
-		.step = (uint16_t)(take_u16(input) % 513),
-		.hold_usec = take_u16(input) * 10U,
-		.half_life_usec = take_u16(input),
-	};
+	levels = (struct level_config){.headroom1024 = take_u8(input) % 2 ? 1280 : 1024};
+	floor_max = (uint16_t)(take_u16(input) % 1025);
+	levels.step = (uint16_t)(take_u16(input) % 513);
+	levels.hold_usec = levels.busy_hold_usec = take_u16(input) * 10U;
+	levels.half_life_usec = take_u16(input);
 	placement = (struct placement_config){
 		.n_classes = take_u8(input) % 4,
 		.classes = {{{{small}}, 300},
@@ -290,39 +290,51 @@ static void check_placement(struct vcpu *vcpu, uint16_t demand, const struct cpu
 
 static void check_plan(struct vcpu *vcpu, const struct plan_want *want)
 {
+	static const struct plan_pace pace = {INTERVAL, LOWER};
+	struct clamps had = clamps_tidy(
+			      (struct clamps){vcpu->have.floor1024, vcpu->have.ceiling1024}),
+		      clamps = plan_clamps(want);
 	uint64_t next;
-	unsigned ops = plan_vcpu(&vcpu->have, want, INTERVAL, now_usec, &next);
+	unsigned ops = plan_vcpu(&vcpu->have, want, &pace, now_usec, &next);
 
 	REQUIRE(next > now_usec);
-	if (ops & (PLAN_SET_FLOOR | PLAN_CLEAR_FLOOR)) {
-		REQUIRE(vcpu->written_usec == 0 || now_usec - vcpu->written_usec >= INTERVAL);
+	REQUIRE(clamps.ceiling1024 >= clamps.floor1024);
+	if (ops & (PLAN_SET_CLAMPS | PLAN_CLEAR_CLAMPS)) {
+		bool rises =
+			clamps.floor1024 > had.floor1024 || clamps.ceiling1024 > had.ceiling1024;
+
+		REQUIRE(vcpu->written_usec == 0 ||
+			now_usec - vcpu->written_usec >= (rises ? INTERVAL : LOWER));
 		vcpu->written_usec = now_usec;
 	}
 	for (unsigned op = 1; op <= PLAN_CLEAR_CPUS; op <<= 1)
 		if (ops & op)
 			plan_done(&vcpu->have, want, (enum plan_op)op, now_usec);
-	REQUIRE(vcpu->have.floor1024 == want->floor1024 || next != USEC_INFINITY);
-	REQUIRE(plan_vcpu(&vcpu->have, want, INTERVAL, now_usec, &next) == PLAN_NOTHING);
+	REQUIRE(next != USEC_INFINITY || vcpu->have.floor1024 == clamps.floor1024);
+	REQUIRE(plan_vcpu(&vcpu->have, want, &pace, now_usec, &next) == PLAN_NOTHING);
 }
 
 static void look_at_vcpu(struct guest *guest, unsigned v, const struct cpumask *allowed)
 {
 	struct vcpu *vcpu = &guest->vcpus[v];
-	uint16_t demand = guest->demands[v].util1024;
+	uint16_t demand = guest->demands[v].util1024, level1024;
 	struct plan_want want = {};
 	uint64_t next;
 
 	REQUIRE(demand <= 1024);
-	want.floor1024 = policy_floor(&vcpu->floor, &policy, demand, now_usec, &next);
+	level1024 = level_move(&vcpu->level, &levels, demand, LEVEL_BUSY, now_usec, &next);
+	want.floor1024 = level_floor(&levels, level1024, vcpu->have.floor1024, floor_max);
 	REQUIRE(next > now_usec);
-	REQUIRE(want.floor1024 <= policy.floor_max);
-	REQUIRE(want.floor1024 >= policy_target(&policy, demand));
+	REQUIRE(level1024 >= demand);
+	REQUIRE(want.floor1024 <= floor_max);
+	REQUIRE(want.floor1024 >= level_floor(&levels, demand, 0, floor_max));
 	if (vcpu->asks && demand == 0)
 		vcpu->quiet_usec = now_usec;
 	vcpu->asks = demand > 0;
 	if (!vcpu->asks && now_usec - vcpu->quiet_usec >
-				   policy.hold_usec + HALVES_MAX * MAX(policy.half_life_usec, 1U))
+				   levels.hold_usec + HALVES_MAX * MAX(levels.half_life_usec, 1U))
 		REQUIRE(want.floor1024 == 0);
+	want.ceiling1024 = v % 2 ? 0 : (uint16_t)(demand + 128); /* any: below the floor, too */
 	check_placement(vcpu, demand, allowed, &want);
 	check_plan(vcpu, &want);
 }

@@ -14,7 +14,11 @@
 # of 3.5. Work is counted by frequency and running time, not by instructions.
 
 export DVFS_LOADS=${DVFS_LOADS:-swap burst small ui storage inference}
-DVFS_ALL_LOADS="$DVFS_LOADS burst-quiet"
+DVFS_ALL_LOADS="$DVFS_LOADS burst-quiet pair beside steady"
+# What the host does by itself beside them has a timetable of its own.
+DVFS_HOST_LOADS=beside
+# They ask for all of a CPU 0 of capacity 1024, to which vCPUs are pinned.
+DVFS_PINNED_LOADS='pair beside'
 # with --quick
 DVFS_QUICK_LOADS='swap burst inference'
 DVFS_QUICK_REPEATS=3
@@ -94,6 +98,20 @@ dvfs_setting() {
     esac
 }
 
+# dvfs_pin ROOM TIMETABLE: the domain's vCPUs are where the timetable's lines pin say, the others on the CPUs of their numbers.
+# hostd is stopped, and has put back what it changed, so that it sees them as they are when it starts. ROOM/pinned is there
+# while a vCPU may be elsewhere.
+dvfs_pin() {
+    local vcpu cpu pins=
+    for ((vcpu = 0; vcpu < DVFS_VCPUS; vcpu++)); do
+        cpu=$(sed -n "s/^pin $vcpu //p" "$2")
+        pins+="virsh -q vcpupin $DVFS_NAME $vcpu ${cpu:-$vcpu} && "
+    done
+    : >"$1/pinned"
+    host_run "systemctl stop vmfreq-hostd && $pins true"
+    grep -q '^pin ' "$2" || rm "$1/pinned"
+}
+
 # dvfs_run LOAD SETTING REPEAT: the repeat is the seed, so that all settings do the same
 dvfs_run() {
     local load=$1 setting=$2 repeat=$3 room=$4 dir=$4/$1-$2-$3 carrier=payload arguments='' status=0
@@ -110,6 +128,9 @@ dvfs_run() {
         arguments="$DVFS_SOCKET $DVFS_CID"
         cp "$room/plans/$load-$repeat.reports" "$dir/plan.reports"
     fi
+    [[ ! -e $room/plans/$load.host ]] || cp "$room/plans/$load.host" "$dir/host.timetable"
+    # also where an earlier run was ended before it could put them back
+    if [[ -e $room/pinned ]] || grep -q '^pin ' "$dir/plan.timetable"; then dvfs_pin "$room" "$dir/plan.timetable"; fi
     dvfs_setting "$setting"
     host_run "rm -rf $DVFS_ON_HOST; mkdir -p $DVFS_ON_HOST"
     tar -C "$dir" -c . | host_pipe "tar -C $DVFS_ON_HOST -x"
@@ -118,6 +139,7 @@ dvfs_run() {
     host_run "DVFS_DOMAIN=$DVFS_NAME DVFS_VCPUS=$DVFS_VCPUS dvfs-run $carrier $DVFS_ON_HOST $arguments" || status=$?
     # also after a run that failed: the next one may be the domain's
     [[ $carrier == payload ]] || host_run "virsh -q resume $DVFS_NAME"
+    [[ ! -e $room/pinned ]] || dvfs_pin "$room" /dev/null
     ((status == 0)) || fail "$load $setting $repeat: $(host_run "tail -n 3 $DVFS_ON_HOST/*.log" | xargs)"
     host_run "tar -C $DVFS_ON_HOST -cz ." | tar -C "$dir" -xz
     printf '%s\n' "load $load" "seed $repeat" "carrier $carrier" "setting $setting" "repeat $repeat" "label emulated" \
@@ -132,6 +154,8 @@ dvfs_plans() {
     local room=$1 load repeat bench=$LAB_TOP/tests/bench/dvfs
     mkdir -p "$room/plans"
     for load in $DVFS_LOADS; do
+        [[ " $DVFS_HOST_LOADS " != *" $load "* ]] ||
+            /usr/bin/python3 -B "$bench/timetable.py" --seconds "$DVFS_SECONDS" --host "$load" 1 >"$room/plans/$load.host"
         for ((repeat = 1; repeat <= DVFS_REPEATS; repeat++)); do
             /usr/bin/python3 -B "$bench/timetable.py" --seconds "$DVFS_SECONDS" "$load" "$repeat" >"$room/plans/$load-$repeat.timetable"
             /usr/bin/python3 -B "$bench/reports.py" "$room/plans/$load-$repeat.timetable" >"$room/plans/$load-$repeat.reports"
@@ -190,7 +214,7 @@ bench_dvfs() {
 }
 
 cmd_bench_dvfs() {
-    local loads=''
+    local load loads=''
     [[ $LAB_ARCH == arm64 ]] || die "bench dvfs is of arm64 alone: its emulated CPUs are the ones whose load tracking follows frequency"
     while (($# > 0)); do
         case $1 in
@@ -219,6 +243,9 @@ cmd_bench_dvfs() {
         shift
     done
     DVFS_LOADS=${loads:-$DVFS_LOADS}
+    for load in $DVFS_PINNED_LOADS; do
+        ! dvfs_floats || [[ " $DVFS_LOADS " != *" $load "* ]] || die "--load $load isn't of $LAB_HOST: CPU 0 is a small one there"
+    done
     lab_begin
     lab_up_host || exit 1
     bench_dvfs

@@ -48,7 +48,7 @@ static inline size_t bad_config_read(struct bad_config **ret)
 		assert_non_null(all);
 		bad_config_parse(row, &all[n++]);
 	}
-	assert_true(n >= 40);
+	assert_true(n >= 89);
 	*ret = all;
 	return n;
 }

@@ -3,7 +3,7 @@
 #include "tests/unit/test.h"
 
 #include "guestd/blend.h"
-#include "guestd/counters.h"
+#include "common/counters.h"
 
 #define MSEC UINT64_C(1000000)
 

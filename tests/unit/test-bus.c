@@ -4,6 +4,8 @@
 #include "tests/unit/test_bus_man.h"
 #include "tests/unit/test_host_bus.h"
 
+#include "hostd/host_private.h"
+
 #define CPUFREQ "sys/devices/system/cpu/cpufreq"
 
 /* -- what is read
@@ -29,8 +31,20 @@ static void test_properties(void **state)
 	expect_property(f, DOMAIN_PATH, "Connected", "0");
 	expect_property(f, DOMAIN_PATH, "Agent", "");
 	expect_property(f, DOMAIN_PATH, "Reason", "no vmfreq-guestd is connected");
+	expect_property(f, DOMAIN_PATH, "Floors", "0 0 ");
+	expect_property(f, DOMAIN_PATH, "Ceilings", "1024 1024 ");
+	f->host->domains[0]->vcpus[1].have =
+		(struct plan_have){.floor1024 = 300, .ceiling1024 = 400};
+	expect_property(f, DOMAIN_PATH, "Floors", "0 300 ");
+	expect_property(f, DOMAIN_PATH, "Ceilings", "1024 400 ");
 	expect_property(f, DOMAIN_PATH, "Limit", "100");
 	expect_property(f, DOMAIN_PATH, "Released", "0");
+	expect_property(f, DOMAIN_PATH, "Goal", "balanced");
+	expect_property(f, DOMAIN_PATH, "Weight", "100");
+	expect_property(f, DOMAIN_PATH, "FloorMax", "1024");
+	expect_property(f, DOMAIN_PATH, "Placement", "1");
+	expect_property(f, DOMAIN_PATH, "Feedback", "1");
+	expect_property(f, DOMAIN_PATH, "Sections", "");
 }
 
 /* "An unprivileged user can read": all objects with all properties, with no polkit there to ask. */
@@ -157,6 +171,44 @@ static void test_changes(void **state)
 	expect_property(f, DOMAIN_PATH, "Connected", "0");
 }
 
+/* A reload that changes what a domain may get tells just what is otherwise. */
+static void test_entitlement(void **state)
+{
+	struct fixture *f = *state;
+
+	if (f->daemon == 0)
+		TEST_SKIP("there is no dbus-daemon");
+	begin_hearing(f);
+	test_write(f->dir, "vmfreq.conf",
+		   "[domain w*]\ngoal = energy\nweight = 7\n"
+		   "[domain web]\nfloor_max = 50%\nplacement = no\nfeedback = no\n");
+	assert_int_equal(host_reload(f->host), 0);
+	wait_heard(f, "PropertiesChanged:Sections ");
+	wait_heard(f, "PropertiesChanged:Goal ");
+	wait_heard(f, "PropertiesChanged:Weight ");
+	wait_heard(f, "PropertiesChanged:FloorMax ");
+	wait_heard(f, "PropertiesChanged:Placement ");
+	wait_heard(f, "PropertiesChanged:Feedback ");
+	expect_property(f, DOMAIN_PATH, "Goal", "energy");
+	expect_property(f, DOMAIN_PATH, "Weight", "7");
+	expect_property(f, DOMAIN_PATH, "FloorMax", "512");
+	expect_property(f, DOMAIN_PATH, "Placement", "0");
+	expect_property(f, DOMAIN_PATH, "Feedback", "0");
+	expect_property(f, DOMAIN_PATH, "Sections",
+			"floor_max[web] weight[w*] goal[w*] placement[web] feedback[web] ");
+	/* The same, by another section. */
+	f->heard[0] = '\0';
+	test_write(f->dir, "vmfreq.conf",
+		   "[domain w*]\ngoal = energy\nweight = 7\nplacement = no\n"
+		   "[domain web]\nfloor_max = 50%\nfeedback = no\n");
+	assert_int_equal(host_reload(f->host), 0);
+	wait_heard(f, "PropertiesChanged:Sections ");
+	assert_null(strstr(f->heard, ":Goal"));
+	assert_null(strstr(f->heard, ":Placement"));
+	expect_property(f, DOMAIN_PATH, "Sections",
+			"floor_max[web] weight[w*] goal[w*] placement[w*] feedback[web] ");
+}
+
 /* What takes the use out of floors on the host itself comes, and goes. */
 static void test_concerns(void **state)
 {
@@ -259,6 +311,7 @@ static void test_reports_are_silent(void **state)
 	wait_heard(f, "InterfacesAdded:");
 	assert_null(strstr(f->heard, ":Reports"));
 	assert_null(strstr(f->heard, ":Floors"));
+	assert_null(strstr(f->heard, ":Ceilings"));
 	assert_null(strstr(f->heard, ":Reason"));
 }
 
@@ -358,6 +411,7 @@ int main(void)
 		TEST(test_no_such_object),
 		TEST(test_man_page),
 		TEST(test_changes),
+		TEST(test_entitlement),
 		TEST(test_concerns),
 		TEST(test_concern_of_other_cpus),
 		TEST(test_reports_are_silent),

@@ -4,6 +4,7 @@
 #include "tests/unit/test.h"
 
 #include "guestd/guest_config.h"
+#include "hostd/entitlement.h"
 #include "hostd/host_config.h"
 
 static char *read_source(const char *path)
@@ -61,10 +62,12 @@ static void check(const char *text, const struct config_key *keys, size_t n_keys
 static void test_conf_file(_unused_ void **state)
 {
 	_cleanup_free_ char *text = read_source("conf/vmfreq.conf");
-	_cleanup_free_ char *host = section_of(text, "\n[host]\n", "\n[");
+	_cleanup_free_ char *host = section_of(text, "\n[host]\n", "\n#[");
+	_cleanup_free_ char *domain = section_of(text, "\n#[domain NAME]\n", "\n[");
 	_cleanup_free_ char *guest = section_of(text, "\n[guest]\n", "\n[");
 
 	check(host, host_config_keys, host_config_n_keys, "#", " = ");
+	check(domain, host_domain_keys, DOMAIN_N_KEYS, "#", " = ");
 	check(guest, guest_config_keys, guest_config_keys_n, "#", " = ");
 }
 
@@ -72,9 +75,11 @@ static void test_man_page(_unused_ void **state)
 {
 	_cleanup_free_ char *text = read_source("man/vmfreq.conf.5");
 	_cleanup_free_ char *host = section_of(text, ".Sh THE SECTION [host]\n", "\n.Sh");
+	_cleanup_free_ char *domain = section_of(text, ".Sh THE SECTIONS [domain NAME]\n", "\n.Sh");
 	_cleanup_free_ char *guest = section_of(text, ".Sh THE SECTION [guest]\n", "\n.Sh");
 
 	check(host, host_config_keys, host_config_n_keys, ".It Cm ", " No = Ar ");
+	check(domain, host_domain_keys, DOMAIN_N_KEYS, ".It Cm ", " No = Ar ");
 	check(guest, guest_config_keys, guest_config_keys_n, ".It Cm ", " No = Ar ");
 }
 
@@ -89,11 +94,12 @@ static void test_man_page_reload(_unused_ void **state)
 		EXPECT(host_config_keys[i].at_start ==
 			       (count_of(reload, host_config_keys[i].key) > 0),
 		       "%s", host_config_keys[i].key);
+	for (size_t i = 0; i < DOMAIN_N_KEYS; i++)
+		EXPECT(!host_domain_keys[i].at_start, "[domain] %s", host_domain_keys[i].key);
 	for (size_t i = 0; i < guest_config_keys_n; i++)
 		EXPECT(!guest_config_keys[i].at_start, "[guest] %s", guest_config_keys[i].key);
 }
 
-/* The file as it is installed is taken without a word of complaint, and changes nothing. */
 static void complain(void *userdata, _unused_ bool is_error, const char *file, unsigned line,
 		     const char *message)
 {
@@ -101,6 +107,46 @@ static void complain(void *userdata, _unused_ bool is_error, const char *file, u
 	(*(unsigned *)userdata)++;
 }
 
+static char *uncomment(const char *text)
+{
+	char *copy = strdup(text);
+
+	assert_non_null(copy);
+	for (char *p = copy; *p; p++)
+		if (*p == '#' && (p == copy || p[-1] == '\n') && p[1] != ' ')
+			memmove(p, p + 1, strlen(p));
+	return copy;
+}
+
+/* Without its '#'s it is a good file that says what the defaults are, its domain section too. */
+static void test_conf_file_uncommented(_unused_ void **state)
+{
+	_cleanup_free_ char *text = read_source("conf/vmfreq.conf"), *all = uncomment(text);
+	static struct host_config config;
+	struct entitlement entitlement, defaults;
+	char *dir = test_make_dir(), *path;
+	unsigned complaints = 0;
+
+	test_write(dir, "vmfreq.conf", all);
+	assert_true(asprintf(&path, "%s/vmfreq.conf", dir) > 0);
+	assert_int_equal(
+		config_load(path, &host_config_table, &config, NULL, complain, &complaints), 0);
+	assert_int_equal(complaints, 0);
+	assert_int_equal(config.domains.n, 1);
+	entitlement_resolve(&config, "NAME", (const uint8_t[DOMAIN_UUID]){1}, &entitlement);
+	for (unsigned i = 0; i < DOMAIN_N_KEYS; i++) {
+		assert_string_equal(entitlement.from[i], "NAME");
+		entitlement.from[i] = NULL;
+	}
+	config_done(&host_config_table, &config);
+	config_defaults(host_config_keys, host_config_n_keys, &config);
+	entitlement_resolve(&config, "NAME", (const uint8_t[DOMAIN_UUID]){1}, &defaults);
+	assert_true(entitlement_equal(&entitlement, &defaults));
+	test_remove_dir(dir);
+	free(path);
+}
+
+/* The file as it is installed is taken without a word of complaint, and changes nothing. */
 static void test_conf_file_loads(_unused_ void **state)
 {
 	static struct host_config host, host_defaults;
@@ -127,6 +173,7 @@ int main(void)
 		cmocka_unit_test(test_man_page),
 		cmocka_unit_test(test_man_page_reload),
 		cmocka_unit_test(test_conf_file_loads),
+		cmocka_unit_test(test_conf_file_uncommented),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

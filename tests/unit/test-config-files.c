@@ -90,15 +90,18 @@ static void test_good_files(_unused_ void **state)
 	assert_int_equal(run("host", "--check-config", path, said), 0);
 	assert_non_null(strstr(said, "is not there, so all is as by default: good\n"));
 
-	test_write(dir, "vmfreq.conf", "[host]\nfloor_hodl = 5ms\n[hots]\n");
+	test_write(dir, "vmfreq.conf",
+		   "[host]\nfloor_hodl = 5ms\n[hots]\n[domain web]\nweights = 5\n");
 	test_write(dir, "vmfreq.conf.d/1.conf", "[host]\nfloor_hold = 6ms\n");
 	snprintf(expected, sizeof(expected),
 		 "%s:2: warning: floor_hodl: there is no such key in [host], and the line is "
 		 "ignored: did you mean 'floor_hold'?\n"
 		 "%s:3: warning: [hots] is no section of ours, and what is in it is ignored: did "
 		 "you mean [host]?\n"
-		 "%s, %s.d/1.conf: good, but for 2 warnings\n",
-		 path, path, path, path);
+		 "%s:5: warning: weights: there is no such key in [domain web], and the line is "
+		 "ignored: did you mean 'weight'?\n"
+		 "%s, %s.d/1.conf: good, but for 3 warnings\n",
+		 path, path, path, path, path);
 	assert_int_equal(run("host", "--check-config", path, said), 0);
 	assert_string_equal(said, expected);
 }
@@ -128,14 +131,18 @@ static void test_dump(_unused_ void **state)
 	} rows[] = {
 		{"host", "[host]\nfloor_hold = 0.007s\nuri = \"test:///a b#c\"\n",
 		 "[host]\n\nport = 7\n", "port = 7\n", ".conf.d/1.conf:3\n"},
-		{"guest", "[guest]\nwindow = 30ms\n", "[guest]\nwindow = 40000us\n",
-		 "window = 40ms\n", ".conf.d/1.conf:2\n"},
+		{"host", "[domain web-[0-9]]\nweight = 7\n[domain *]\nweight = 8\ngoal = OFF\n",
+		 "[host]\nbudget = 400.0%\nclaim_check = 0\n[domain web-[0-9]]\nfloor_max = "
+		 "12.5%\n",
+		 "floor_max = 12.5%\n", ".conf.d/1.conf:5\n"},
+		{"guest", "[guest]\nwindow = 30ms\n[domain web:[0-9]]\nx = 1\n",
+		 "[guest]\nwindow = 40000us\n", "window = 40ms\n", ".conf.d/1.conf:2\n"},
 	};
 	static char said[SAID_MAX], again[SAID_MAX];
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_free_ char *path = NULL, *dump = NULL;
-		const char *line;
+		const char *line, *of_domain;
 
 		assert_true(asprintf(&path, "%s/vmfreq.conf", dir) > 0);
 		assert_true(asprintf(&dump, "%s/dump", dir) > 0);
@@ -148,6 +155,10 @@ static void test_dump(_unused_ void **state)
 			       strlen(rows[i].source)) == 0,
 		       "%s", said);
 		assert_non_null(strstr(said, "# default\n"));
+		of_domain = strstr(said, "[domain");
+		EXPECT(!of_domain || strncmp(of_domain, "[domain web-[0-9]]\n#", 20) == 0, "%s",
+		       said);
+		EXPECT(!of_domain == !strstr(rows[i].main, "[domain *]"), "%s", said);
 
 		test_write(dir, "dump", said);
 		assert_int_equal(run(rows[i].program, "--check-config", dump, again), 0);

@@ -94,6 +94,8 @@ static void test_good_files(_unused_ void **state)
 		{"[one]\nname = a = b\n", 5, "a = b"},
 		{"[one]\nname =\n", 5, ""},
 		{"[guest]\ncount = lots\nname = /abs\nnonsense = 1\n", 5, "x"},
+		{"[domain a:b [c]]\ncount = lots\nnonsense = 1\n", 5, "x"}, /* another program's */
+		{"[one]\ncount = 7\n[domain one]\ncount = 8\n", 7, "x"},
 		{"[one]\nname = ../y\r\n", 5, "../y"},
 		{"[one]\r\n\r\ncount = 7\r\n# end", 7, "x"},
 		{"[one]\nname = \"a # b; c\" # d\n", 5, "a # b; c"},
@@ -224,12 +226,12 @@ static void test_bad_lines(_unused_ void **state)
 		 "2 E there is no '=' in it: write [section], key = value or # comment\n"
 		 "3 E flag: 'y' is neither yes nor no: use one of them\n"},
 		{"[one]\ncount = 3\n[one\ncount = 4\n",
-		 "3 E the ']' is missing: write [host] or [guest]\n"},
+		 "3 E the ']' is missing: write [host], [guest] or [domain NAME]\n"},
 		{"[one] # first\n", "1 E nothing may stand behind the ']': begin a new line, for a "
 				    "comment too\n"},
-		{"[]\n", "1 E the section has no name: write [host] or [guest]\n"},
+		{"[]\n", "1 E the section has no name: write [host], [guest] or [domain NAME]\n"},
 		{"[one]\ncount = 3\n[one:count]\n", "3 E a section's name has no ':' or '[' in it: "
-						    "write [host] or [guest]\n"},
+						    "write [host], [guest] or [domain NAME]\n"},
 		{"count = 3\n[one]\n", "1 E count: it stands above the first section: put it below "
 				       "[host] or [guest]\n"},
 		{"[one]\n = 3\n", "2 E the key is missing before the '=': write key = value\n"},
@@ -285,9 +287,21 @@ static void test_unknown_names(_unused_ void **state)
 		{"[one]\ncount = 7\n[hots]\ncount = 8\n",
 		 "3 W [hots] is no section of ours, and what is in it is ignored: did you mean "
 		 "[host]?\n"},
-		{"[one]\ncount = 7\n[domain x]\ncount = 8\n",
-		 "3 W [domain x] is no section of ours, and what is in it is ignored: there are "
-		 "[host] and [guest]\n"},
+		{"[one]\ncount = 7\n[web x]\ncount = 8\n",
+		 "3 W [web x] is no section of ours, and what is in it is ignored: there are "
+		 "[host], [guest] and [domain NAME]\n"},
+		{"[one]\ncount = 7\n[one two]\ncount = 8\n",
+		 "3 W [one two] is no section of ours, and what is in it is ignored: there are "
+		 "[host], [guest] and [domain NAME]\n"},
+		{"[one]\ncount = 7\n[one ]x]\ncount = 8\n", /* to iniparser it would be [one] */
+		 "3 W [one ]x] is no section of ours, and what is in it is ignored: there are "
+		 "[host], [guest] and [domain NAME]\n"},
+		{"[one]\ncount = 7\n[host x]\ncount = 8\n",
+		 "3 W [host x] is no section of ours, and what is in it is ignored: did you mean "
+		 "[host]?\n"},
+		{"[one]\ncount = 7\n[domaim a:b[c]\ncount = 8\n",
+		 "3 W [domaim a:b[c] is no section of ours, and what is in it is ignored: did you "
+		 "mean [domain NAME]?\n"},
 		{"[one]\ncolor = red\nflag = no\ncount = 7\n",
 		 "2 W color: red doesn't go with flag = no (PATH:3): red needs a flag\n"},
 	};

@@ -106,6 +106,49 @@ static void test_format(_unused_ void **state)
 	}
 }
 
+/* "off" is 0, and 0 is written "off", whatever the smallest number is. */
+static void test_off(_unused_ void **state)
+{
+	static const struct {
+		enum config_type type;
+		const char *in, *out; /* NULL: refused */
+		uint64_t value;
+	} rows[] = {
+		{CONFIG_PERCENT, "off", "off", 0},
+		{CONFIG_PERCENT, "OFF", "off", 0},
+		{CONFIG_PERCENT, "400%", "400%", 4096},
+		{CONFIG_PERCENT, "102400%", "102400%", 1048576},
+		{CONFIG_PERCENT, "102401%", NULL, 0},
+		{CONFIG_PERCENT, "0%", NULL, 0}, /* no part of it, or no bound? */
+		{CONFIG_PERCENT, "0.01%", NULL, 0},
+		{CONFIG_USEC, "off", "off", 0},
+		{CONFIG_USEC, "0", "off", 0},
+		{CONFIG_USEC, "0ms", "off", 0},
+		{CONFIG_USEC, "9us", NULL, 0},
+		{CONFIG_USEC, "10us", "10us", 10},
+		{CONFIG_USEC, "no", NULL, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct config_key key = {
+			.type = rows[i].type, .min = 10, .max = 1048576, .may_be_off = true};
+		uint64_t value = 77;
+		char message[256], text[32];
+		int r = config_set(&key, &value, rows[i].in, message, sizeof(message));
+
+		EXPECT(r == (rows[i].out ? 0 : -EINVAL), "%s", rows[i].in);
+		if (r < 0) {
+			EXPECT(strstr(message, ", or off") || strstr(message, "is not"), "%s",
+			       message);
+			assert_int_equal(value, 77);
+			continue;
+		}
+		EXPECT(value == rows[i].value, "%s", rows[i].in);
+		assert_true(config_format(&key, &value, text, sizeof(text)) > 0);
+		assert_string_equal(text, rows[i].out);
+	}
+}
+
 /* What is written of a percentage reads back as the same. */
 static void test_percentages_round_trip(_unused_ void **state)
 {
@@ -125,11 +168,9 @@ static void test_percentages_round_trip(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keep_at_start),
-		cmocka_unit_test(test_outcome),
-		cmocka_unit_test(test_long_values),
-		cmocka_unit_test(test_format),
-		cmocka_unit_test(test_percentages_round_trip),
+		cmocka_unit_test(test_keep_at_start), cmocka_unit_test(test_outcome),
+		cmocka_unit_test(test_long_values),   cmocka_unit_test(test_format),
+		cmocka_unit_test(test_off),	      cmocka_unit_test(test_percentages_round_trip),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

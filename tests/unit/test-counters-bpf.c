@@ -9,7 +9,7 @@
 
 #include "guestd/counters_bpf.h"
 #include "guestd/pelt.skel.h"
-#include "guestd/pelt_powers.h"
+#include "common/pelt_powers.h"
 
 static int setup(void **state)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* guestd/cpustat.c: the text of /proc/stat, good and hostile. */
+/* common/cpustat.c: the text of /proc/stat, good and hostile. */
 #include "tests/unit/test.h"
 
-#include "guestd/cpustat.h"
+#include "common/cpustat.h"
 
 #define SUM "cpu  13276 0 5962 184847 765 0 110 40 0 0\n"
 #define C0  "cpu0 6151 1 2273 94096 22 2 11 16 5 6\n"

@@ -37,6 +37,21 @@ static void beat(int64_t ago_nsec)
 	munmap(page, FREQPAGE_SIZE);
 }
 
+/* The log's line start. */
+static unsigned long long read_start(void)
+{
+	_cleanup_fclose_ FILE *file = fopen(out_path, "re");
+	unsigned long long usec;
+	char line[512];
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "start %llu", &usec) == 1)
+			return usec;
+	fail_msg("no start in %s", out_path);
+	return 0;
+}
+
 static int run(const char *carrier)
 {
 	char *argv[] = {"carrier",
@@ -113,6 +128,59 @@ static void test_native_moves(_unused_ void **state)
 	assert_int_equal(cpu, 1);
 }
 
+/* A vCPU that the host has on another CPU: its tasks are there, too. */
+static void test_native_pinned(_unused_ void **state)
+{
+	struct log_burst b[2];
+	cpu_set_t cpus;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+	if (!CPU_ISSET(0, &cpus))
+		TEST_SKIP("CPU 0 isn't ours");
+	beat(FED);
+	test_write(dir, "timetable",
+		   "cpus 3\npin 1 0\npin 2 0\nlength 9000\ntask 0 a\ntask 1 b\n"
+		   "place 0 0 1\nplace 0 1 1\nplace 3000 1 2\nburst 1 1000 0 100 0\nburst 2 5000 1 "
+		   "100 0\n");
+	assert_int_equal(run("native"), 0);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	assert_int_equal(read_log(out_path, "# native:", b, ARRAY_SIZE(b)), 2);
+	assert_int_equal(b[0].cpu, 0);
+	assert_int_equal(b[1].cpu, 0);
+}
+
+/* Two carriers that are told the same moment begin together. How far ahead a moment has to be is
+ * the machine's business. */
+static void test_start(_unused_ void **state)
+{
+	unsigned long long start = 0, ahead_usec = 200000;
+	char text[32];
+	char *argv[] = {"carrier", "threads", "--start",      text,
+			"--page",  page_path, timetable_path, out_path};
+	struct log_burst b[8];
+	cpu_set_t cpus;
+	int r = 1;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+	if (!CPU_ISSET(0, &cpus))
+		TEST_SKIP("CPU 0 isn't ours");
+	beat(FED);
+	for (; r != 0 && ahead_usec < 20000000; ahead_usec *= 8) {
+		start = hostside_now_nsec() / NSEC_PER_USEC + ahead_usec;
+		snprintf(text, sizeof(text), "%llu", start);
+		r = carrier_main(ARRAY_SIZE(argv), argv);
+		sched_setaffinity(0, sizeof(cpus), &cpus);
+	}
+	assert_int_equal(r, 0);
+	assert_int_equal(read_start(), start);
+	assert_int_equal(read_log(out_path, "# threads:", b, ARRAY_SIZE(b)), 6);
+	assert_true(hostside_now_nsec() / NSEC_PER_USEC >= start + b[5].ended_usec);
+	assert_int_equal(unlinkat(root_fd, "out", 0), 0);
+	assert_int_equal(carrier_main(ARRAY_SIZE(argv), argv), 1); /* that moment is over */
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	assert_int_equal(access(out_path, F_OK), -1);
+}
+
 static void test_floating(_unused_ void **state)
 {
 	check("floating", "# floating:", 1);
@@ -144,7 +212,11 @@ static void test_usage(_unused_ void **state)
 	char *rows[][6] = {{"carrier"},
 			   {"carrier", "payload", "a", "b"},
 			   {"carrier", "native", "a"},
-			   {"carrier", "native", "--pag", "a", "b", "c"}};
+			   {"carrier", "native", "--pag", "a", "b", "c"},
+			   {"carrier", "native", "--start", "1"},
+			   {"carrier", "native", "--start", "0", "b", "c"},
+			   {"carrier", "native", "--start", "-1", "b", "c"},
+			   {"carrier", "native", "--start", "1s", "b", "c"}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		int argc = 0;
@@ -160,6 +232,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_native, setup, root_teardown),
 		cmocka_unit_test_setup_teardown(test_native_moves, setup, root_teardown),
+		cmocka_unit_test_setup_teardown(test_native_pinned, setup, root_teardown),
+		cmocka_unit_test_setup_teardown(test_start, setup, root_teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, root_teardown),
 		cmocka_unit_test_setup_teardown(test_floating, setup, root_teardown),
 		cmocka_unit_test_setup_teardown(test_no_feeder, setup, root_teardown),

@@ -11,7 +11,7 @@ static struct timetable table;
 static void test_good(_unused_ void **state)
 {
 	static const char text[] = "# made by hand\n\n"
-				   "cpus 2\nlength 5000000\n"
+				   "cpus 2\npin 1 7\nlength 5000000\n"
 				   "task 0 A\ntask 1\tworker-1\n"
 				   "place 0 0 0\nplace 0 1 1\nplace 70000 0 1\n"
 				   "burst 10 1000 0 11200 16000\n"
@@ -24,6 +24,8 @@ static void test_good(_unused_ void **state)
 
 	assert_int_equal(timetable_parse(text, &table, &line, &why), 0);
 	assert_int_equal(table.n_cpus, 2);
+	assert_int_equal(table.host_cpu[0], 0);
+	assert_int_equal(table.host_cpu[1], 7);
 	assert_int_equal(table.length_usec, 5000000);
 	assert_int_equal(table.n_tasks, 2);
 	assert_string_equal(table.task[1].name, "worker-1");
@@ -66,6 +68,10 @@ static void test_wrong(_unused_ void **state)
 		{"cpus\n", 1, "a word is missing"},
 		{"cpus 1 2\n", 1, "more words than it takes"},
 		{"cpu 1\n", 1, "no such line"},
+		{"pin 0 0\n", 1, "there is no such CPU"},
+		{"cpus 2\npin 2 0\n", 2, "there is no such CPU"},
+		{"cpus 2\npin 1 8\n", 2, "a number is too large"},
+		{"cpus 2\npin 1\n", 2, "a word is missing"},
 		{"length 99999999999999999999\n", 1, "a number is too large"},
 		{"task 1 a\n", 1, "tasks are numbered 0, 1, ..."},
 		{"task 0 abcdefghijklmnopqrstuvwxyz\n", 1, "the name is too long"},

@@ -3,7 +3,8 @@
  * of samples is test-estimate-breaks.c's. */
 #include "tests/unit/test_cpu_sim.h"
 
-#include "guestd/pelt.h"
+#include "common/pelt_decay.h"
+#include "common/pelt.h"
 
 static void test_decay(_unused_ void **state)
 {

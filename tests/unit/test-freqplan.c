@@ -46,6 +46,9 @@ static void test_khz(_unused_ void **state)
 		{3000000, 0, 1024, true, 205, 1200000},
 		{3000000, 0, 1024, true, 512, 1800000},
 		{3000000, 0, 1024, true, 1024, 3000000},
+		/* What is exactly a step is that step. */
+		{1024000, 0, 1024, true, 600, 600000},
+		{1024000, 0, 1024, true, 601, 1024000},
 		/* Somebody's, or the heat's, maximum. */
 		{3000000, 1800000, 1024, true, 1024, 1800000},
 		{3000000, 1800000, 1024, true, 300, 1200000},
@@ -69,6 +72,16 @@ static void test_khz(_unused_ void **state)
 		EXPECT(freqplan_khz(&policy, rows[i].floor) == rows[i].khz, "row %zu: %u", i,
 		       freqplan_khz(&policy, rows[i].floor));
 	}
+}
+
+/* A driver with a single step: that one, whatever is wanted. */
+static void test_one_step(_unused_ void **state)
+{
+	struct freqplan_policy policy = make_big();
+
+	policy.n_steps = 1;
+	assert_int_equal(freqplan_khz(&policy, 1), 600000);
+	assert_int_equal(freqplan_khz(&policy, 1024), 600000);
 }
 
 /* As the kernel itself would choose for that utilization: schedutil's 1.25 x util x max / capacity
@@ -147,6 +160,7 @@ static void test_rise_hold_fall(_unused_ void **state)
 		{200 * MSEC, 0, 1200000, 200 * MSEC + HOLD},
 		{200 * MSEC + HOLD, 0, 0, 0},
 		{999 * MSEC, 0, 0, 0},
+		{1000 * MSEC, 1, 600000, 0}, /* the smallest floor is one */
 	};
 	struct freqplan_policy policy = make_big();
 
@@ -278,12 +292,19 @@ static void test_sort(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_khz),	      cmocka_unit_test(test_headroom),
-		cmocka_unit_test(test_back_to_floor), cmocka_unit_test(test_rise_hold_fall),
-		cmocka_unit_test(test_bounce),	      cmocka_unit_test(test_interval),
-		cmocka_unit_test(test_prior),	      cmocka_unit_test(test_limit_below_prior),
-		cmocka_unit_test(test_limit_changes), cmocka_unit_test(test_lag),
-		cmocka_unit_test(test_look),	      cmocka_unit_test(test_sort),
+		cmocka_unit_test(test_one_step),
+		cmocka_unit_test(test_khz),
+		cmocka_unit_test(test_headroom),
+		cmocka_unit_test(test_back_to_floor),
+		cmocka_unit_test(test_rise_hold_fall),
+		cmocka_unit_test(test_bounce),
+		cmocka_unit_test(test_interval),
+		cmocka_unit_test(test_prior),
+		cmocka_unit_test(test_limit_below_prior),
+		cmocka_unit_test(test_limit_changes),
+		cmocka_unit_test(test_lag),
+		cmocka_unit_test(test_look),
+		cmocka_unit_test(test_sort),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,11 @@ static void test_defaults(_unused_ void **state)
 	assert_int_equal(config.report_rate, 1000);
 	assert_true(config.feedback);
 	assert_int_equal(config.feedback_interval_usec, 50000);
+	assert_int_equal(config.feedback_step1024, 128);
+	assert_int_equal(config.goal, GOAL_BALANCED);
+	assert_int_equal(config.budget1024, 0);
+	assert_int_equal(config.claim_check_usec, 1000000);
+	assert_int_equal(config.ceiling_slack1024, 102);
 }
 
 static void test_values(_unused_ void **state)
@@ -64,6 +69,31 @@ static void test_values(_unused_ void **state)
 		{"report_rate", "100000", true},
 		{"feedback_interval", "5ms", true},
 		{"feedback_interval", "4ms", false},
+		{"feedback_step", "1%", true},
+		{"feedback_step", "0.9%", false},
+		{"feedback_step", "50%", true},
+		{"feedback_step", "51%", false},
+		{"feedback_step", "off", false}, /* feedback = no is another thing */
+		{"goal", "speed", true},
+		{"goal", "Energy", true},
+		{"goal", "off", true},
+		{"goal", "no", false},
+		{"budget", "off", true},
+		{"budget", "0%", false},
+		{"budget", "1%", true},
+		{"budget", "400%", true},
+		{"budget", "102400%", true},
+		{"budget", "102401%", false},
+		{"budget", "4", false},
+		{"claim_check", "off", true},
+		{"claim_check", "0", true},
+		{"claim_check", "99ms", false},
+		{"claim_check", "100ms", true},
+		{"claim_check", "60s", true},
+		{"claim_check", "61s", false},
+		{"ceiling_slack", "0%", true},
+		{"ceiling_slack", "100%", true},
+		{"ceiling_slack", "101%", false},
 		{"core_classes", "", true},
 		{"core_classes", "0-3 < 4-7", true},
 		{"core_classes", "0-3<4-7<8", true},
@@ -76,9 +106,35 @@ static void test_values(_unused_ void **state)
 	expect_values(&host_config_table, rows, ARRAY_SIZE(rows));
 }
 
+/* The keys of the group as a table of their own. */
+static const struct config_table domain_table = {
+	.keys = host_domain_keys, .n_keys = DOMAIN_N_KEYS, .size = sizeof(struct domain_config)};
+
+static void test_domain_values(_unused_ void **state)
+{
+	static const struct value_row rows[] = {
+		{"floor_max", "0%", true},	{"floor_max", "100%", true},
+		{"floor_max", "101%", false},	{"weight", "0", false},
+		{"weight", "1", true},		{"weight", "10000", true},
+		{"weight", "10001", false},	{"weight", "50%", false},
+		{"goal", "balanced", true},	{"goal", "speed", true},
+		{"goal", "energy", true},	{"goal", "off", true},
+		{"goal", "none", false},	{"placement", "yes", true},
+		{"placement", "no", true},	{"placement", "auto", false},
+		{"placement", "cgroup", false}, {"feedback", "no", true},
+		{"feedback", "some", false},
+	};
+
+	expect_values(&domain_table, rows, ARRAY_SIZE(rows));
+}
+
 static void test_keys(_unused_ void **state)
 {
 	expect_keys(&host_config_table, "host");
+	expect_keys(&domain_table, "domain");
+	assert_string_equal(host_config_table.group->section, "domain");
+	assert_ptr_equal(host_config_table.group->keys, host_domain_keys);
+	assert_true(DOMAIN_N_KEYS <= CONFIG_GROUP_KEYS_MAX);
 }
 
 static void test_rules(_unused_ void **state)
@@ -100,13 +156,31 @@ static void test_rules(_unused_ void **state)
 	expect_rules(&host_config_table);
 }
 
+/* With everything off feedback to one domain is a use. */
+static void test_feedback_of_one(_unused_ void **state)
+{
+	struct domain_config values = {.feedback = true};
+	struct config_section section = {.pattern = (char *)"web", .values = &values};
+	struct host_config *config = default_config(&host_config_table);
+
+	config->actuator = ACTUATOR_OFF;
+	config->placement = PLACE_OFF;
+	config->feedback = false;
+	config->domains = (struct config_sections){&section, 1};
+	assert_string_equal(broken_rule(&host_config_table, config), "actuator");
+	section.turn[DOMAIN_FEEDBACK] = 1;
+	assert_null(broken_rule(&host_config_table, config));
+	values.feedback = false;
+	assert_string_equal(broken_rule(&host_config_table, config), "actuator");
+	free(config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_defaults),	cmocka_unit_test(test_values),
+		cmocka_unit_test(test_domain_values),	cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_feedback_of_one), cmocka_unit_test(test_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,7 +76,8 @@ static void test_floor(void **state)
 
 	start_with_guest(f);
 	assert_true(status_has(f, "\"floor\":{\"actuator\":\"cpufreq\""));
-	assert_true(status_has(f, "scaling_min_freq of the CPUs that vCPUs run on"));
+	assert_true(
+		status_has(f, "scaling_min_freq of the CPUs that vCPUs run on, so no ceilings"));
 
 	/* 700 x 1.25, on the next step of 3 GHz; and its place, as on any other host. */
 	send_report(f, 0, 700, 60000);

@@ -2,6 +2,9 @@
 /* hostd/inventory.c: whose CID it is, and which start of a domain. */
 #include "tests/unit/test.h"
 
+#include <ctype.h>
+#include <malloc.h>
+
 #include "hostd/inventory.h"
 
 static struct inventory_domain domain(uint8_t uuid, int id, uint32_t cid)
@@ -93,6 +96,53 @@ static void test_reuse(_unused_ void **state)
 	}
 }
 
+/* Each byte at each place: a digit is one, a hyphen is where one belongs, and all else is refused
+ * and leaves the result alone. */
+static void test_uuid_each_byte(_unused_ void **state)
+{
+	static const char zero[] = "00000000-0000-0000-0000-000000000000";
+
+	for (size_t at = 0; at < strlen(zero); at++)
+		for (unsigned byte = 1; byte < 256; byte++) {
+			uint8_t uuid[DOMAIN_UUID], untouched[DOMAIN_UUID];
+			char text[UUID_TEXT], again[UUID_TEXT];
+			bool right = zero[at] == '-' ? byte == '-' : isxdigit((int)byte);
+
+			memset(uuid, 0xa5, sizeof(uuid));
+			memset(untouched, 0xa5, sizeof(untouched));
+			strcpy(text, zero);
+			text[at] = (char)byte;
+			EXPECT(uuid_parse(text, uuid) == (right ? 0 : -EINVAL), "%s", text);
+			if (!right) {
+				EXPECT(memcmp(uuid, untouched, sizeof(uuid)) == 0, "%s", text);
+				continue;
+			}
+			uuid_format(uuid, again);
+			text[at] = (char)tolower((int)byte);
+			assert_string_equal(again, text);
+		}
+}
+
+static void test_uuid_length(_unused_ void **state)
+{
+	static const char whole[] = "01234567-89ab-cdef-FEDC-BA9876543210";
+	static const uint8_t bytes[DOMAIN_UUID] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
+						   0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10};
+	char text[UUID_TEXT + 1];
+	uint8_t uuid[DOMAIN_UUID];
+
+	assert_int_equal(uuid_parse(whole, uuid), 0);
+	assert_memory_equal(uuid, bytes, sizeof(bytes));
+	for (size_t n = 0; n < strlen(whole); n++) {
+		snprintf(text, sizeof(text), "%.*s", (int)n, whole);
+		EXPECT(uuid_parse(text, uuid) == -EINVAL, "%s", text);
+	}
+	for (unsigned byte = 1; byte < 256; byte++) {
+		snprintf(text, sizeof(text), "%s%c", whole, (int)byte);
+		EXPECT(uuid_parse(text, uuid) == -EINVAL, "with byte %u behind it", byte);
+	}
+}
+
 /* Valgrind and ASan count what isn't freed. */
 static void test_clear_and_free(_unused_ void **state)
 {
@@ -110,12 +160,39 @@ static void test_clear_and_free(_unused_ void **state)
 	assert_null(inventory_free(NULL));
 }
 
+/* The allocator counts, too: the first rounds are for what it keeps by for later ones. */
+static void test_nothing_is_left_behind(_unused_ void **state)
+{
+	size_t used = 0;
+
+	for (unsigned round = 0; round < 100; round++) {
+		struct inventory *inventory = calloc(1, sizeof(*inventory));
+
+		inventory->n_domains = 3;
+		inventory->domains = calloc(3, sizeof(*inventory->domains));
+		for (unsigned i = 0; i < 3; i++) {
+			inventory->domains[i].n_vcpus = 4;
+			inventory->domains[i].vcpus = calloc(4, sizeof(struct inventory_vcpu));
+		}
+		inventory_free(inventory);
+		if (round == 50)
+			used = mallinfo2().uordblks;
+	}
+	assert_int_equal(mallinfo2().uordblks, used);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_by_cid),	   cmocka_unit_test(test_doubled_cid),
-		cmocka_unit_test(test_same_start), cmocka_unit_test(test_find),
-		cmocka_unit_test(test_reuse),	   cmocka_unit_test(test_clear_and_free),
+		cmocka_unit_test(test_by_cid),
+		cmocka_unit_test(test_doubled_cid),
+		cmocka_unit_test(test_same_start),
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_reuse),
+		cmocka_unit_test(test_clear_and_free),
+		cmocka_unit_test(test_uuid_each_byte),
+		cmocka_unit_test(test_uuid_length),
+		cmocka_unit_test(test_nothing_is_left_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

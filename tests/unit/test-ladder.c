@@ -6,7 +6,7 @@
 
 /* A host's CPUs, one letter each: s schedutil, p performance, i intel_pstate in active mode, a
  * amd-pstate in active mode, P intel_pstate active with "performance", c intel_pstate in passive
- * mode with schedutil, o ondemand, - no cpufreq. */
+ * mode with schedutil, o, q, d ondemand with one of several drivers, u userspace, - no cpufreq. */
 static struct topology *make_topology(const char *cpus)
 {
 	struct topology *topology = calloc(1, sizeof(*topology));
@@ -21,7 +21,8 @@ static struct topology *make_topology(const char *cpus)
 			{'s', "acpi-cpufreq", "schedutil"},   {'p', "acpi-cpufreq", "performance"},
 			{'i', "intel_pstate", "powersave"},   {'P', "intel_pstate", "performance"},
 			{'a', "amd-pstate-epp", "powersave"}, {'c', "intel_cpufreq", "schedutil"},
-			{'o', "cpufreq-dt", "ondemand"}};
+			{'o', "cpufreq-dt", "ondemand"},      {'q', "qcom-cpufreq-hw", "ondemand"},
+			{'d', "amd-pstate", "ondemand"},      {'u', "acpi-cpufreq", "userspace"}};
 
 		cpumask_set(&topology->online, cpu);
 		topology->cpu[cpu].policy = TOPOLOGY_NONE;
@@ -51,6 +52,18 @@ static void test_governors(_unused_ void **state)
 	free(topology);
 }
 
+/* Reasons are whole sentences: they begin as one of these. */
+static bool begins_well(const char *reason)
+{
+	static const char *const beginnings[] = {"uclamp", "this ", "scaling_min_freq ",
+						 "not needed", "actuator = off"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++)
+		if (strncmp(reason, beginnings[i], strlen(beginnings[i])) == 0)
+			return true;
+	return false;
+}
+
 static void test_ladder(_unused_ void **state)
 {
 	static const struct {
@@ -73,6 +86,9 @@ static void test_ladder(_unused_ void **state)
 		{"iiii", ACTUATOR_AUTO, 0, 0, false, RUNG_CPUFREQ, "active mode: scaling_min"},
 		{"aaaa", ACTUATOR_AUTO, 0, 0, false, RUNG_CPUFREQ, "active mode: scaling_min"},
 		{"oooo", ACTUATOR_AUTO, 0, 0, false, RUNG_CPUFREQ, "isn't schedutil: scaling_min"},
+		{"qqqq", ACTUATOR_AUTO, 0, 0, false, RUNG_CPUFREQ, "isn't schedutil: scaling_min"},
+		{"dddd", ACTUATOR_AUTO, 0, 0, false, RUNG_CPUFREQ, "isn't schedutil: scaling_min"},
+		{"uuuu", ACTUATOR_AUTO, 0, 0, false, RUNG_CPUFREQ, "isn't schedutil: scaling_min"},
 		{"ssso", ACTUATOR_AUTO, 0, 0, false, RUNG_CPUFREQ, "isn't schedutil"},
 		{"sssp", ACTUATOR_AUTO, 0, 0, false, RUNG_CPUFREQ, "isn't schedutil"},
 		{"iiii", ACTUATOR_AUTO, 0, -EROFS, false, RUNG_THREAD, "won't follow"},
@@ -87,6 +103,13 @@ static void test_ladder(_unused_ void **state)
 		 "CONFIG_UCLAMP_TASK), and this host has no cpufreq"},
 		{"ssss", ACTUATOR_AUTO, -EOPNOTSUPP, -EROFS, false, RUNG_OFF, "can't be written"},
 		{"----", ACTUATOR_AUTO, -EPERM, -ENOENT, false, RUNG_OFF, "sched_setattr fails"},
+		{"ssss", ACTUATOR_AUTO, -EOPNOTSUPP, -EPERM, false, RUNG_OFF, "can't be written"},
+		/* Errors that nobody has seen yet. */
+		{"ssss", ACTUATOR_AUTO, -ECANCELED, 0, false, RUNG_CPUFREQ, "setattr fails: sc"},
+		{"----", ACTUATOR_AUTO, -ECANCELED, -ENOENT, false, RUNG_OFF, "setattr fails"},
+		{"ssss", ACTUATOR_THREAD, -ECANCELED, 0, false, RUNG_OFF, "setattr fails"},
+		{"ssss", ACTUATOR_CPUFREQ, 0, -EPERM, false, RUNG_OFF, "can't be written"},
+		{"ssss", ACTUATOR_THREAD, -EPERM, 0, false, RUNG_OFF, "setattr fails"},
 		/* What was asked for by name is taken, or nothing is. */
 		{"iiii", ACTUATOR_THREAD, 0, 0, false, RUNG_THREAD, "won't follow"},
 		{"ssss", ACTUATOR_THREAD, -EOPNOTSUPP, 0, false, RUNG_OFF, "CONFIG_UCLAMP_TASK"},
@@ -111,6 +134,7 @@ static void test_ladder(_unused_ void **state)
 		ladder_governors(topology, &facts.governors);
 		EXPECT(ladder_choose(&facts, &reason) == rows[i].rung, "row %zu: %s", i, reason);
 		EXPECT(strstr(reason, rows[i].reason), "row %zu: %s", i, reason);
+		EXPECT(begins_well(reason), "row %zu: %s", i, reason);
 		free(topology);
 	}
 }

@@ -42,6 +42,15 @@ static void play_scenario(struct ledger *ledger)
 	ledger_restore(ledger, entry_of(ledger, "fake:s1"), &tally);
 	assert_int_equal(set(ledger, "fake:s4", ""), 1);
 	assert_int_equal(tally.restored, 2);
+
+	/* Two at once, both anew; then one of them goes back and the other on; then one alone. */
+	assert_int_equal(set_both(ledger, "pair:s5", "600", "half:s5", "700"), 1);
+	assert_int_equal(set_both(ledger, "pair:s5", "601", "half:s5", "21"), 1);
+	ledger_release(ledger, entry_of(ledger, "half:s5"));
+	assert_int_equal(set_both(ledger, "pair:s5", "602", "half:s5", "703"), 1);
+	assert_int_equal(set_both(ledger, "pair:s5", "602", "half:s5", "704"), 1);
+	assert_int_equal(set_both(ledger, "list:s6", "6-7", "fake:s7", "777"), 1);
+	assert_int_equal(host.both, 3);
 }
 
 /* Restarts with the first `bytes` of the file after n of the events: all has to come back. */
@@ -129,17 +138,21 @@ static void check_before_write(struct host *h, unsigned index _unused_, const ch
 
 static void random_step(struct ledger *ledger, uint64_t *seed)
 {
-	char name[16], value[32];
+	char name[16], other[16], value[32];
 	struct ledger_tally tally = {};
-	uint32_t dice = test_random(seed) % 100;
+	uint32_t dice = test_random(seed) % 100, index;
+	const char *kind = dice & 1 ? "fake" : "list";
 
-	snprintf(name, sizeof(name), "%s:s%u", dice & 1 ? "fake" : "list",
-		 test_random(seed) % (SETTINGS / 2) * 2 + (dice & 1));
+	index = test_random(seed) % (SETTINGS / 2) * 2 + (dice & 1);
+	snprintf(name, sizeof(name), "%s:s%u", kind, index);
+	snprintf(other, sizeof(other), "%s:s%u", kind, (index + 2) % SETTINGS);
 	snprintf(value, sizeof(value), "%u", test_random(seed) % 8 + 100);
 	host.write_error = dice < 10 ? -EIO : 0;
 	host.write_anyway = dice < 5;
 	if (dice >= 90)
 		ledger_restore(ledger, entry_of(ledger, name), &tally);
+	else if (dice % 4 == 3)
+		(void)set_both(ledger, name, value, other, value);
 	else
 		(void)set(ledger, name, value);
 	host.write_error = 0;

@@ -174,6 +174,78 @@ static void test_set_uncertain(void **state _unused_)
 	ledger_close(ledger);
 }
 
+/* Two by one call; what needn't be changed is left out, and then the other goes by itself. */
+static void test_set_both(void **state _unused_)
+{
+	struct ledger *ledger = open_ledger();
+
+	assert_int_equal(set_both(ledger, "pair:s1", "5", "half:s1", "17"), 1);
+	assert_int_equal(host.both, 0);
+	assert_int_equal(set_both(ledger, "pair:s1", "5", "half:s1", "7"), 1);
+	assert_int_equal(host.both, 0);
+	assert_int_equal(set_both(ledger, "pair:s1", "6", "half:s1", "8"), 1);
+	assert_int_equal(host.both, 1);
+	assert_int_equal(host.writes, 3);
+	assert_int_equal(set_both(ledger, "pair:s1", "6", "half:s1", "8"), 0);
+	assert_int_equal(host.writes, 3);
+	assert_string_equal(host.setting[1].value, "6");
+	assert_string_equal(host.setting[1 + HALF].value, "8");
+	assert_string_equal(ledger_prior(entry_of(ledger, "pair:s1")), "1");
+	assert_string_equal(ledger_prior(entry_of(ledger, "half:s1")), "17");
+	/* Without a way to write both, in the order given. */
+	assert_int_equal(set_both(ledger, "fake:s3", "6", "list:s2", "8"), 1);
+	assert_int_equal(host.writes, 5);
+	assert_string_equal(host.setting[3].value, "6");
+	assert_string_equal(host.setting[2].value, "8");
+	ledger_close(ledger);
+}
+
+static void fail_second(struct host *h, unsigned index, const char *value _unused_)
+{
+	h->write_error = index == 2 ? -EIO : 0;
+}
+
+static void test_set_both_fails(void **state _unused_)
+{
+	struct ledger *ledger = open_ledger();
+
+	/* What can't be noted isn't written, neither of them, and its prior value is read anew. */
+	assert_int_equal(set_both(ledger, "fake:s1", "5", "list:s2",
+				  memset((char[SETTING_VALUE_MAX + 1]){}, 'x', SETTING_VALUE_MAX)),
+			 -ENAMETOOLONG);
+	assert_int_equal(host.writes, 0);
+	assert_null(ledger_prior(entry_of(ledger, "fake:s1")));
+	host.setting[2].gone = true;
+	assert_int_equal(set_both(ledger, "fake:s1", "5", "list:s2", "6"), -ESRCH);
+	assert_int_equal(host.writes, 0);
+	assert_null(ledger_prior(entry_of(ledger, "fake:s1")));
+	host.setting[2].gone = false;
+
+	/* The first is written, the second isn't: the next call goes on. */
+	host.before_write = fail_second;
+	assert_int_equal(set_both(ledger, "fake:s1", "5", "list:s2", "6"), -EIO);
+	assert_string_equal(host.setting[1].value, "5");
+	assert_string_equal(host.setting[2].value, "2");
+	assert_int_equal(ledger_verify(ledger, entry_of(ledger, "fake:s1")), 1);
+	host.before_write = NULL;
+	host.write_error = 0;
+	host.writes = 0;
+	assert_int_equal(set_both(ledger, "fake:s1", "5", "list:s2", "6"), 1);
+	assert_int_equal(host.writes, 1);
+	assert_string_equal(host.setting[2].value, "6");
+
+	/* The first fails: the second isn't tried, and is known not to have been. */
+	host.write_error = -EIO;
+	assert_int_equal(set_both(ledger, "list:s2", "8", "fake:s1", "7"), -EIO);
+	host.write_error = 0;
+	assert_string_equal(host.setting[1].value, "5");
+	assert_int_equal(ledger_verify(ledger, entry_of(ledger, "fake:s1")), 1);
+	strcpy(host.setting[1].value, "99");
+	assert_int_equal(set_both(ledger, "list:s2", "8", "fake:s1", "7"), -ESTALE);
+	assert_string_equal(host.setting[1].value, "99");
+	ledger_close(ledger);
+}
+
 static void test_verify(void **state _unused_)
 {
 	struct ledger *ledger = open_ledger();
@@ -246,11 +318,17 @@ static void test_dry(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_judge), LEDGER_TEST(test_set),
-		LEDGER_TEST(test_names),      LEDGER_TEST(test_long_values),
-		LEDGER_TEST(test_set_fails),  LEDGER_TEST(test_set_uncertain),
-		LEDGER_TEST(test_verify),     LEDGER_TEST(test_look),
+		cmocka_unit_test(test_judge),
+		LEDGER_TEST(test_set),
+		LEDGER_TEST(test_names),
+		LEDGER_TEST(test_long_values),
+		LEDGER_TEST(test_set_fails),
+		LEDGER_TEST(test_set_uncertain),
+		LEDGER_TEST(test_verify),
+		LEDGER_TEST(test_look),
 		LEDGER_TEST(test_dry),
+		LEDGER_TEST(test_set_both),
+		LEDGER_TEST(test_set_both_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

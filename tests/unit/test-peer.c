@@ -267,6 +267,18 @@ static void test_drip(_unused_ void **state)
 	assert_non_null(peer_overdue(&peer, &config, T0 + 3 * SEC, &next));
 }
 
+/* It doesn't gain time by what came with the end of the frame before. */
+static void test_drip_behind_a_frame(_unused_ void **state)
+{
+	uint64_t next;
+
+	greet(PROTO_MINOR);
+	peer_partial(&peer, true, T0);
+	peer_partial(&peer, true, T0 + SEC);
+	assert_string_equal(peer_overdue(&peer, &config, T0 + 2 * SEC, &next),
+			    "a frame was not completed in time");
+}
+
 /* Frames that a peer which always has more gets through in `usec`. */
 static uint64_t flood(const struct peer_config *c, uint64_t usec)
 {
@@ -331,6 +343,16 @@ static void test_pause(_unused_ void **state)
 	assert_int_equal(peer_take_token(&peer, &c, T0 + 7500 + pause), 100000);
 }
 
+/* Of what is left in the bucket only the rest is waited for, and for a whole token nothing. */
+static void test_pause_for_the_rest(_unused_ void **state)
+{
+	static const struct peer_config c = {.rate = 10, .burst = 2};
+
+	peer_init(&peer, &c, T0);
+	assert_int_equal(peer_take_token(&peer, &c, T0 + 300), 0);
+	assert_int_equal(peer_take_token(&peer, &c, T0 + 50000), 50000);
+}
+
 static void test_no_rate(_unused_ void **state)
 {
 	static const struct peer_config c = {};
@@ -368,9 +390,11 @@ int main(void)
 		cmocka_unit_test_setup(test_frame_deadline, setup),
 		cmocka_unit_test_setup(test_idle_deadline, setup),
 		cmocka_unit_test_setup(test_drip, setup),
+		cmocka_unit_test_setup(test_drip_behind_a_frame, setup),
 		cmocka_unit_test_setup(test_rate, setup),
 		cmocka_unit_test_setup(test_honest_rate_is_never_paused, setup),
 		cmocka_unit_test_setup(test_pause, setup),
+		cmocka_unit_test_setup(test_pause_for_the_rest, setup),
 		cmocka_unit_test_setup(test_no_rate, setup),
 		cmocka_unit_test_setup(test_clock, setup),
 	};

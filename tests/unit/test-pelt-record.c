@@ -4,8 +4,8 @@
 
 #include <pthread.h>
 
-#include "guestd/pelt.h"
-#include "guestd/pelt_powers.h"
+#include "common/pelt_decay.h"
+#include "common/pelt_powers.h"
 #include "guestd/pelt_record.h"
 
 #define MSEC	  UINT64_C(1000000)

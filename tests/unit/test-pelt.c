@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* guestd/pelt.c speaks the kernel's unit: against the sum over periods of 1024 us that the kernel's
+/* common/pelt.c speaks the kernel's unit: against the sum over periods of 1024 us that the kernel's
  * documentation defines (Documentation/scheduler/sched-pelt.c, ___update_load_sum()), in floating
  * point, for duties, periods and times between two looks. */
 #include "tests/unit/test.h"
 
-#include "guestd/pelt.h"
+#include "common/pelt.h"
 
 #define PERIOD_NSEC UINT64_C(1048576)
 #define Y	    0.97857206208770013451 /* y^32 = 1/2 */

@@ -53,6 +53,8 @@ static void test_class_for(_unused_ void **state)
 		{1024, "1", 0},
 		{300, "0-1,6-7", 2}, /* the fitting one may not be */
 		{UINT16_MAX, "0-7", 2},
+		{0, "", 0},
+		{1024, "8-15", 0},
 	};
 	const struct placement_config config = three_classes();
 
@@ -62,6 +64,17 @@ static void test_class_for(_unused_ void **state)
 		EXPECT(placement_class_for(&config, rows[i].demand, &allowed) == rows[i].class,
 		       "row %zu", i);
 	}
+}
+
+/* 1.25 x util < capacity, to the last digit: 803.2 for 1004. */
+static void test_class_to_the_last_digit(_unused_ void **state)
+{
+	const struct placement_config config = {
+		.n_classes = 2, .classes = {{mask_of("0-3"), 1004}, {mask_of("4-7"), 1024}}};
+	const struct cpumask all = mask_of("0-7");
+
+	assert_int_equal(placement_class_for(&config, 803, &all), 0);
+	assert_int_equal(placement_class_for(&config, 804, &all), 1);
 }
 
 /* What happens at which time: a demand, the CPUs that come of it (NULL: leave it alone), and when
@@ -270,6 +283,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_class_for),
+		cmocka_unit_test(test_class_to_the_last_digit),
 		cmocka_unit_test(test_up_at_once_down_late),
 		cmocka_unit_test(test_first_choice_needs_no_dwell),
 		cmocka_unit_test(test_inside_the_mask),

@@ -12,9 +12,12 @@ static const char document[] =
 	"\"refused\":{\"cid\":3,\"port\":4},\"settings_changed\":2,\"domains\":[{"
 	"\"name\":\"web\",\"id\":7,\"cid\":42,\"connected\":true,\"agent\":\"guestd 1\","
 	"\"signal\":\"proc\",\"cpufreq\":\"ours\",\"reports\":9,"
+	"\"entitlement\":{\"goal\":\"speed\",\"weight\":70,\"floor_max\":512,\"placement\":true,"
+	"\"feedback\":false,\"sections\":{\"goal\":\"web*\",\"feedback\":\"web\"}},"
 	"\"concerns\":[{\"name\":\"sched_ext\",\"detail\":\"scx\",\"text\":\"a "
 	"scheduler\"}],\"vcpus\":["
-	"{\"index\":0,\"thread\":1001,\"util\":700,\"floor\":875,\"floor_effective\":870,"
+	"{\"index\":0,\"thread\":1001,\"util\":700,\"floor\":875,\"ceiling\":900,\"floor_"
+	"effective\":870,"
 	"\"cpus\":\"2-3\",\"host_cpu\":2,\"khz\":2400000},"
 	"{\"index\":1,\"util\":0,\"floor\":0,\"reason\":\"no thread\"}]}]}";
 
@@ -32,6 +35,21 @@ static char *text_of(const char *json, int *ret)
 	return text;
 }
 
+/* A budget shows where there is one, in parts of one largest CPU. */
+static void test_budget(_unused_ void **state)
+{
+	int r;
+	_cleanup_free_ char *with = text_of(
+		"{\"budget\":{\"limit\":4096,\"wants\":5120,\"gets\":4090},\"domains\":[]}", &r);
+	_cleanup_free_ char *without = text_of(
+		"{\"budget\":{\"limit\":0,\"wants\":5120,\"gets\":5120},\"domains\":[]}", &r);
+
+	EXPECT(strstr(with, "  budget:    400% of one CPU for all floors; 500% are asked for, 399% "
+			    "given\n"),
+	       "%s", with);
+	EXPECT(!strstr(without, "budget"), "%s", without);
+}
+
 static void test_text(_unused_ void **state)
 {
 	static const char *const wanted[] = {"DRY RUN",
@@ -39,8 +57,12 @@ static void test_text(_unused_ void **state)
 					     "no such socket",
 					     "refused: 3 by CID, 4 by port",
 					     "web (id 7, CID 42)",
+					     "  goal speed by [domain web*], floors of at",
+					     "at most 50%, weight 70, no feedback by",
+					     "no feedback by [domain web]\n",
 					     "1001",
-					     "  700   875       870 2-3",
+					     "  700   875     900       870 2-3",
+					     "    0     0       -         - -",
 					     " 2400",
 					     "no thread",
 					     "concern: sched_ext (scx): a scheduler\n"};
@@ -69,6 +91,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_text_of_something_else),
 	};
 

@@ -357,6 +357,68 @@ static void test_hotplug(void **state _unused_)
 	}
 }
 
+/* What /proc/cpuinfo says of each host, with cpufreq and without. */
+static void test_invariant(void **state _unused_)
+{
+	static const struct {
+		const char *cpuinfo;
+		bool with_cpufreq, without;
+	} rows[] = {
+		{"processor\t: 0\nflags\t\t: fpu aperfmperf rep_good\n\n", true, true},
+		{"processor\t: 0\nflags\t\t: fpu aperfmperf\n", true, true},
+		{"flags\t\t: aperfmperf fpu", true, true},
+		{"processor\t: 0\nflags\t\t: fpu rep_good\n", false, false},
+		{"processor\t: 0\nflags\t\t: fpu noaperfmperf aperfmperfx\n", false, false},
+		{"processor\t: 0\nflags\t\t: fpu\nbugs\t\t: aperfmperf\n", false, false},
+		{"processor\t: 0\nvmx flags\t: aperfmperf\nflags\t\t: fpu\n", false, false},
+		{"processor\t: 0\nFeatures\t: fp asimd\n", true, false},
+		{"", true, false},
+	};
+
+	test_write(dir, "sys/devices/system/cpu/online", "0\n");
+	for (size_t i = 0; i < ARRAY_SIZE(rows) * 2; i++) {
+		_cleanup_free_ struct topology *topology = NULL;
+		bool has_cpufreq = i >= ARRAY_SIZE(rows);
+		size_t row = i % ARRAY_SIZE(rows);
+
+		if (has_cpufreq)
+			add_policy(0, "0", "schedutil");
+		test_write(dir, "proc/cpuinfo", rows[row].cpuinfo);
+		assert_int_equal(topology_read(root_fd, &topology), 0);
+		EXPECT(topology->invariant ==
+			       (has_cpufreq ? rows[row].with_cpufreq : rows[row].without),
+		       "row %zu %s cpufreq", row, has_cpufreq ? "with" : "without");
+	}
+}
+
+static void test_top_khz(void **state _unused_)
+{
+	static const struct {
+		uint16_t capacity[3], policy[3];
+		uint32_t khz;
+	} rows[] = {
+		{{512, 1024, 512}, {0, 1, 0}, 3000},   {{1024, 512, 512}, {0, 1, 0}, 2000},
+		{{1024, 1024, 1024}, {0, 1, 0}, 3000}, {{1024, 1024, 1024}, {1, 0, 0}, 3000},
+		{{512, 1024, 300}, {0, 9, 1}, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ struct topology *topology = calloc(1, sizeof(*topology));
+
+		assert_non_null(topology);
+		topology->n_policies = 2;
+		topology->policy[0].max_khz = 2000;
+		topology->policy[1].max_khz = 3000;
+		for (unsigned cpu = 0; cpu < 3; cpu++) {
+			cpumask_set(&topology->online, cpu);
+			topology->cpu[cpu].capacity1024 = rows[i].capacity[cpu];
+			topology->cpu[cpu].policy = rows[i].policy[cpu];
+		}
+		EXPECT(topology_top_khz(topology) == rows[i].khz, "row %zu: %u", i,
+		       topology_top_khz(topology));
+	}
+}
+
 static void test_boot_id(void **state _unused_)
 {
 	char id[BOOT_ID_MAX] = "";
@@ -437,6 +499,8 @@ int main(void)
 		TOPOLOGY_TEST(test_refresh),
 		TOPOLOGY_TEST(test_hotplug),
 		TOPOLOGY_TEST(test_boot_id),
+		TOPOLOGY_TEST(test_invariant),
+		cmocka_unit_test(test_top_khz),
 		TOPOLOGY_TEST(test_frequency),
 		cmocka_unit_test(test_this_machine),
 	};

@@ -83,6 +83,8 @@ static void test_unknown_rules(_unused_ void **state)
 	assert_false(vcpu_identity_id(&unknown, 4, 0, &id));
 	assert_false(vcpu_identity_id(&small, 5, 0, &id)); /* it has no room for the fifth */
 	assert_false(vcpu_identity_id(&clusters, 4, 0, &id));
+	clusters.clusters = 0;
+	assert_false(vcpu_identity_id(&clusters, 4, 0, &id));
 	assert_true(vcpu_identity_id(&wide, 1024, 1023, &id)); /* and no level overflows */
 	assert_int_equal(id, 1023);
 }

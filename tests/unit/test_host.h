@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "hostd/headroom.h"
 #include "hostd/host.h"
+#include "hostd/level.h"
 #include "hostd/status.h"
 #include "proto/message.h"
 
@@ -26,20 +28,24 @@ struct fixture {
 	struct host_config config;
 	struct host *host;
 	int guest; /* the guest's end */
+	bool is_dry; /* of start_with_trusted_guest() */
 	uint32_t sequence;
 };
+
+/* Whether the made-up host counts work: start_with_trusted_guest(). */
+static bool counts_work;
 
 /* -- the made-up host
  * -----------------------------------------------------------------------------*/
 
-static inline void write_thread(const char *root, unsigned tid, const char *cgroup)
+static inline void write_thread_in(const char *root, unsigned tid, const char *cgroup, char state)
 {
-	char path[256], text[512];
+	char path[256], text[1024];
 
 	snprintf(text, sizeof(text),
-		 "%u (CPU 0/KVM) S 1 1 1 0 -1 0 0 0 0 0 5 5 0 0 20 0 9 0 %u 0 0 0 0 0 0 0 0 0 0 0 "
+		 "%u (CPU 0/KVM) %c 1 1 1 0 -1 0 0 0 0 0 5 5 0 0 20 0 9 0 %u 0 0 0 0 0 0 0 0 0 0 0 "
 		 "0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
-		 tid, 1000 + tid);
+		 tid, state, 1000 + tid);
 	snprintf(path, sizeof(path), "proc/%u/task/%u/stat", tid, tid);
 	test_write(root, path, text);
 	snprintf(path, sizeof(path), "proc/%u/task/%u/cgroup", tid, tid);
@@ -49,12 +55,19 @@ static inline void write_thread(const char *root, unsigned tid, const char *cgro
 	test_write(root, path, "Name:\tCPU 0/KVM\nCpus_allowed_list:\t0-3\n");
 }
 
+static inline void write_thread(const char *root, unsigned tid, const char *cgroup)
+{
+	write_thread_in(root, tid, cgroup, 'R');
+}
+
 static inline void write_cgroup(const char *root, const char *cgroup, unsigned tid)
 {
 	char path[512], text[32];
 
 	snprintf(path, sizeof(path), "%s/cpu.uclamp.min", cgroup);
 	test_write(root, path, "0.00\n");
+	snprintf(path, sizeof(path), "%s/cpu.uclamp.max", cgroup);
+	test_write(root, path, "max\n");
 	snprintf(path, sizeof(path), "%s/cpuset.cpus", cgroup);
 	test_write(root, path, "0-3\n");
 	snprintf(path, sizeof(path), "%s/cpuset.cpus.effective", cgroup);
@@ -159,6 +172,7 @@ static inline int setup(void **state)
 
 	assert_non_null(f);
 	f->guest = -EBADF;
+	counts_work = false;
 	f->root = test_make_dir();
 	assert_true(asprintf(&f->ledger, "%s/ledger", f->root) > 0);
 	assert_true(asprintf(&f->limits, "%s/limits", f->root) > 0);
@@ -173,6 +187,9 @@ static inline int setup(void **state)
 	f->config.floor_hold_usec = 0;
 	f->config.floor_half_life_usec = 1000;
 	f->config.write_interval_usec = 0;
+	f->config.lower_interval_usec = 0;
+	f->config.lease_max_usec = 60 * USEC_PER_SEC; /* however slow the machine is */
+	f->config.claim_check_usec = 0; /* the threads here run by a test's word alone */
 	*state = f;
 	return 0;
 }
@@ -198,7 +215,7 @@ static inline int teardown(void **state)
 /* Lets the event loop do all that is to do now; of what comes again and again, some. */
 static inline void settle(struct fixture *f)
 {
-	for (unsigned i = 0; i < 30 && sd_event_run(f->event, 20000) > 0; i++)
+	for (unsigned i = 0; i < 30 && sd_event_run(f->event, 5000) > 0; i++)
 		;
 }
 
@@ -222,6 +239,30 @@ static inline void wait_for_file(struct fixture *f, const char *path, const char
 	fail_msg("%s is '%s' and not '%s'", path, buffer, text);
 }
 
+/* A clamp as the kernel's files have it. */
+static inline const char *clamp_text(unsigned value1024)
+{
+	static char text[4][16];
+	static unsigned turn;
+	char *to = text[turn++ % 4];
+	unsigned hundredths = (value1024 * 10000 + 512) / 1024;
+
+	if (value1024 >= 1024)
+		return "max";
+	snprintf(to, sizeof(text[0]), "%u.%02u", hundredths / 100, hundredths % 100);
+	return to;
+}
+
+/* The floor of a demand by itself, on a host whose kernel adds nothing to it. */
+static inline uint16_t floor_for(uint16_t demand1024)
+{
+	const struct level_config config = {.headroom1024 = HEADROOM_WITHOUT,
+					    .grain = counts_work ? LEVEL_GRAIN
+								 : LEVEL_GRAIN_RELATIVE};
+
+	return level_floor(&config, demand1024, 0, 1024);
+}
+
 static inline void call_from(struct fixture *f, uint32_t cid, uint32_t port)
 {
 	int pair[2];
@@ -235,7 +276,9 @@ static inline void call_from(struct fixture *f, uint32_t cid, uint32_t port)
 	host_take_connection(f->host, pair[1], cid, port);
 }
 
-static inline void write_hello_of(struct fixture *f, const struct hello_cpu *cpus, uint16_t n_cpus)
+/* Of another signal than that of /proc. */
+static inline void write_hello_by(struct fixture *f, uint8_t signal, const struct hello_cpu *cpus,
+				  uint16_t n_cpus)
 {
 	uint8_t frame[FRAME_MAX];
 	static struct message_hello hello = {.major = PROTO_MAJOR,
@@ -247,11 +290,17 @@ static inline void write_hello_of(struct fixture *f, const struct hello_cpu *cpu
 					     .agent = "test 1"};
 	int n;
 
+	hello.signal = signal;
 	hello.n_cpus = n_cpus;
 	memcpy(hello.cpu, cpus, n_cpus * sizeof(*cpus));
 	n = hello_put(frame, sizeof(frame), &hello);
 	assert_true(n > 0);
 	assert_int_equal(write(f->guest, frame, (size_t)n), n);
+}
+
+static inline void write_hello_of(struct fixture *f, const struct hello_cpu *cpus, uint16_t n_cpus)
+{
+	write_hello_by(f, SIGNAL_PROC, cpus, n_cpus);
 }
 
 static inline void write_hello(struct fixture *f)
@@ -288,6 +337,25 @@ static inline void send_report(struct fixture *f, uint16_t util0, uint16_t util1
 	settle(f);
 }
 
+/* A guest whose signal may carry a ceiling, on a host that counts work and runs at its highest
+ * frequency: what is demanded is what is reported. */
+static inline void start_with_trusted_guest(struct fixture *f)
+{
+	char path[128];
+
+	counts_work = true;
+	test_write(f->root, "proc/cpuinfo", "processor\t: 0\nFeatures\t: fp asimd\n");
+	for (unsigned cpu = 0; cpu < 4; cpu++) {
+		snprintf(path, sizeof(path),
+			 "sys/devices/system/cpu/cpufreq/policy%u/scaling_cur_freq", cpu);
+		test_write(f->root, path, "3000000\n");
+	}
+	start_host(f, f->is_dry);
+	call_from(f, CID, PORT);
+	write_hello_by(f, SIGNAL_EBPF, (const struct hello_cpu[]){{0, 0}, {1, 1}}, 2);
+	settle(f);
+}
+
 static inline void start_with_guest(struct fixture *f)
 {
 	start_host(f, false);
@@ -303,6 +371,14 @@ static inline bool status_has(struct fixture *f, const char *text)
 
 	json_object_put(status);
 	return has;
+}
+
+/* What vmfreqctl lays on the domain. */
+static inline int lay(struct fixture *f, uint8_t percent, bool released)
+{
+	const struct domain_limit limit = {percent, released};
+
+	return host_limit_domain(f->host, host_domain(f->host, 0)->info.uuid, &limit);
 }
 
 /* -- a hostd that dies

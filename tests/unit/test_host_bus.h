@@ -68,7 +68,7 @@ static inline void start_host(struct fixture *f)
 				       .ledger_path = f->ledger,
 				       .limits_path = f->limits,
 				       .config_path = f->config_path};
-	struct host_config config;
+	struct host_config config = {};
 
 	config_defaults(host_config_keys, host_config_n_keys, &config);
 	config.actuator = ACTUATOR_OFF;
@@ -141,6 +141,36 @@ static inline char *read_concerns(sd_bus_message *message)
 	return result;
 }
 
+/* "0 1024 " */
+static inline char *read_numbers(sd_bus_message *message)
+{
+	char *result = NULL;
+	uint32_t number;
+	size_t size;
+	FILE *to = open_memstream(&result, &size);
+
+	assert_true(sd_bus_message_enter_container(message, 'a', "u") >= 0);
+	while (sd_bus_message_read_basic(message, 'u', &number) > 0)
+		fprintf(to, "%u ", number);
+	fclose(to);
+	return result;
+}
+
+/* Sections as text: "KEY[PATTERN] " each. */
+static inline char *read_sections(sd_bus_message *message)
+{
+	const char *key, *pattern;
+	char *result = NULL;
+	size_t size;
+	FILE *to = open_memstream(&result, &size);
+
+	assert_true(sd_bus_message_enter_container(message, 'a', "(ss)") >= 0);
+	while (sd_bus_message_read(message, "(ss)", &key, &pattern) > 0)
+		fprintf(to, "%s[%s] ", key, pattern);
+	fclose(to);
+	return result;
+}
+
 /* A property as text. */
 static inline char *property(struct fixture *f, const char *path, const char *interface,
 			     const char *name)
@@ -161,6 +191,10 @@ static inline char *property(struct fixture *f, const char *path, const char *in
 		result = strdup(text);
 	} else if (strcmp(contents, "a(sss)") == 0) {
 		result = read_concerns(message);
+	} else if (strcmp(contents, "au") == 0) {
+		result = read_numbers(message);
+	} else if (strcmp(contents, "a(ss)") == 0) {
+		result = read_sections(message);
 	} else {
 		assert_true(sd_bus_message_read_basic(message, *contents, &number) >= 0);
 		assert_true(asprintf(&result, "%llu", (unsigned long long)number) > 0);

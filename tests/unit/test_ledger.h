@@ -23,6 +23,7 @@ struct host {
 	bool refuse_restore; /* put something near instead */
 	const char *cut;     /* what expect() says instead of this value */
 	unsigned reads, writes;
+	unsigned both; /* of them, those of two at once */
 	void (*before_write)(struct host *host, unsigned index, const char *value);
 };
 
@@ -71,6 +72,45 @@ static inline int fake_write(void *userdata, const char *name, const char *value
 	return h->write_error;
 }
 
+/* The other half of "pair:sN" is "half:sN": setting N and a half of all. */
+#define HALF (SETTINGS / 2)
+
+static inline void name_of_half(const char *name, char ret[16])
+{
+	unsigned index = 0;
+
+	assert_int_equal(sscanf(name, "s%u", &index), 1);
+	snprintf(ret, 16, "s%u", index + HALF);
+}
+
+static inline int fake_read_half(void *userdata, const char *name, char *value, size_t size)
+{
+	char half[16];
+
+	name_of_half(name, half);
+	return fake_read(userdata, half, value, size);
+}
+
+static inline int fake_write_half(void *userdata, const char *name, const char *value)
+{
+	char half[16];
+
+	name_of_half(name, half);
+	return fake_write(userdata, half, value);
+}
+
+static inline int fake_write_both(void *userdata, const char *name, const char *value,
+				  const char *other)
+{
+	struct host *h = userdata;
+	int r = fake_write(userdata, name, value);
+
+	fake_write_half(userdata, name, other);
+	h->writes--;
+	h->both++;
+	return r;
+}
+
 static inline int fake_restore(void *userdata, const char *name, const char *value)
 {
 	struct host *h = userdata;
@@ -93,7 +133,9 @@ static inline int fake_expect(void *userdata, const char *name _unused_, const c
 static const struct setting_ops fake_ops[] = {
 	{"fake", fake_read, fake_write, NULL, NULL, .userdata = &host},
 	{"list", fake_read, fake_write, fake_restore, fake_expect, .userdata = &host},
-	{"late", fake_read, fake_write, NULL, NULL, true, &host},
+	{"late", fake_read, fake_write, .lags = true, .userdata = &host},
+	{"pair", fake_read, fake_write, .userdata = &host, .write_both = fake_write_both},
+	{"half", fake_read_half, fake_write_half, .userdata = &host},
 };
 
 /* Setting N holds N. */
@@ -140,6 +182,15 @@ static inline struct ledger_entry *entry_of(struct ledger *ledger, const char *n
 static inline int set(struct ledger *ledger, const char *name, const char *value)
 {
 	return ledger_set(ledger, entry_of(ledger, name), value);
+}
+
+static inline int set_both(struct ledger *ledger, const char *name, const char *value,
+			   const char *other_name, const char *other)
+{
+	const struct ledger_change changes[] = {{entry_of(ledger, name), value},
+						{entry_of(ledger, other_name), other}};
+
+	return ledger_set_both(ledger, changes);
 }
 
 /* The bytes of the file, and their number. */

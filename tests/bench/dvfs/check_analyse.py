@@ -187,6 +187,69 @@ def test_lanes(directory):
     assert "two threads" in raises(measured.RunError, measured.Run(run).figures)
 
 
+# -- what hostd wrote
+
+def test_writes(directory):
+    """A floor and a ceiling of one moment are one write; two vCPUs are apart; exactly 4 ms are allowed."""
+    def most(*lines, load="by-hand"):
+        (run / "writes").write_text("".join("%d %d %s 100\n" % (START + usec, vcpu, kind) for usec, vcpu, kind in lines))
+        (run / "meta").write_text((run / "meta").read_text().replace("load by-hand", "load " + load))
+        return measured.Run(run).figures()
+    run = write_run(directory, "a", vm_trace(), "with", table=VM_TABLE, bursts=VM_BURSTS)
+    assert measured.Run(run).figures()["writes.most"] == most()["writes.most"] == 0
+    assert most((5, 0, "min"), (5, 0, "max"))["writes.most"] == 1
+    assert most((5, 0, "min"), (5, 0, "min"), (5, 0, "max"))["writes.most"] == 2
+    assert most((5, 0, "min"), (4004, 0, "max"))["writes.most"] == 2
+    assert most((5, 0, "min"), (4005, 0, "max"))["writes.most"] == 1
+    assert most((5, 0, "min"), (6, 1, "min"), (7, 2, "min"))["writes.most"] == 1
+    # 0, 3, 5 and 6.9 ms: three of them within 4
+    found = most((0, 1, "min"), (3000, 1, "min"), (5000, 1, "max"), (5000, 1, "min"), (6900, 1, "min"), (6900, 0, "min"))
+    assert found["writes.most"] == 3 and found["floors"] == 0 and "writes.steady" not in found
+    # of steady they count from 2 s to the end: here the end is at 2 s
+    found = most((1_999_999, 0, "min"), (2_000_000, 1, "max"), load="steady")
+    assert found["floors"] == 1 and found["writes.steady"] == 0
+    (run / "plan.timetable").write_text("\n".join(VM_TABLE).replace("length 2", "length 3"))
+    found = most((1_999_999, 0, "min"), (2_000_000, 1, "max"), (2_000_000, 1, "min"), (2_500_000, 1, "min"),
+                 (2_600_000, 0, "min"), (3_000_000, 0, "min"))
+    assert found["writes.steady"] == 3 / 2 and found["writes.most"] == 1, found
+
+
+def test_the_hosts_own(directory):
+    """What the host does by itself on the VM's CPU is measured beside it. It may have begun at another moment."""
+    run = write_run(directory, "a", beside_trace(), "with", table=VM_TABLE, bursts=VM_BURSTS)
+    alone = measured.Run(run).figures()
+    (run / "host.timetable").write_text("cpus 1\nlength 9000000\ntask 0 host\nplace 0 0 0\nburst 0 1400000 0 1000 9000\n"
+                                        "burst 1 1512000 0 3000 5000\nburst 2 2400000 0 5 5000\nburst 3 8000000 0 5 5000\n")
+    (run / "host.bursts").write_text("start %d\nthread 0 %d\nburst 0 0 0 1400000 1400000 1400500 1000\n"
+                                     "burst 1 0 0 1512000 1512500 1518000 3000\nburst 3 0 0 8000000 8000000 8000005 5\n" % (
+                                         START - 500 * MSEC, OTHER))
+    both = measured.Run(run).figures()
+    # its first burst was before the window and its last after it; one was late, and one never ended
+    holds(both, host_burst=6, host_begun=5.5, host_missed=2, host_due=2, host_mhz=2000, host_speed=1024)
+    assert both["host.moves"] == 0
+    # 5.5 ms at 2 GHz, and 3 ms of work in it
+    near(both["energy"] - alone["energy"], 0.4 * 5.5, 1e-6, "energy")
+    near(both["energy.all"], alone["energy.all"], 1e-9, "of all")
+    work = alone["energy"] / alone["energy.work"] * 1e6
+    near(both["energy"] / both["energy.work"] * 1e6, work + 3000, 1e-3, "counted")
+    can = work / alone["counted"]
+    near(both["counted"], (work + 3000) / (can + 5500), 1e-9, "by what can have been done")
+    for key in alone:
+        assert key in ("energy", "energy.work", "counted", "busy") or both[key] == alone[key], key
+    (run / "host.timetable").write_text((run / "host.timetable").read_text().replace("task 0 host", "task 0 B"))
+    assert "both called B" in raises(measured.RunError, measured.Run(run).figures)
+
+
+def beside_trace():
+    trace, zero = Trace(begin=START - SEC), START + SEC
+    trace.names = {200: "CPU 0/TCG", 201: "CPU 1/TCG"}
+    trace.busy(zero, zero + 8000, 0, 200)
+    trace.frequency(zero + 2000, 0, 2 * GHZ)
+    trace.busy(zero + 8000, zero + 10000, 1, 201)
+    trace.busy(zero + 12500, zero + 18000, 0, OTHER)
+    return trace.text(START + 2 * SEC)
+
+
 def test_bad_runs(directory):
     run = write_run(directory, "a", native_trace(), setting="whatever")
     assert "setting" in raises(measured.RunError, measured.Run, run)
@@ -310,7 +373,8 @@ def swap_runs(directory):
         runs.append(numbers_run(directory, "n%d" % repeat, "native", repeat,
                                 swap_figures(11 + repeat / 10, 2, 2900, 700, 100)))
         runs.append(numbers_run(directory, "w%d" % repeat, "without", repeat,
-                                swap_figures(22 + repeat / 5, 40 + 2 * repeat, 2300, 2100, 200 + repeat)))
+                                dict(swap_figures(22 + repeat / 5, 40 + 2 * repeat, 2300, 2100, 200 + repeat),
+                                     **{"writes.most": repeat - 1})))
     return runs
 
 
@@ -334,7 +398,7 @@ def test_tables(directory):
     assert "| A | native | 11.20 (11.10 .. 11.30) | 12.20 (12.10 .. 12.30) | 11.20 (11.10 .. 11.30) | 1.0 | 2900 " \
            "| 2900 |" in lines, lines
     assert "| without | 3 | 202.0 (201.0 .. 203.0) | 101.0 (100.5 .. 101.5) | 211.0 (210.0 .. 212.0) | 40.0 | 0.90 " \
-           "| - | - | 0 | 0 | 0 | 0.0 | 0 |" in lines, lines
+           "| - | - | 0 | 0 | 1 (0 .. 2) | - | 0 | 0.0 | 0 |" in lines, lines
     # 22.2 / 11.1, 22.4 / 11.2, 22.6 / 11.3, each of the same repeat
     assert "| A | burst | without | 2.000; 3 of 3 more, p 0.25 | - |" in lines, lines
     assert "| A | missed | without | 21.0 (20.0 .. 22.0) points; 3 of 3 more, p 0.25 | - |" in lines, lines

@@ -44,7 +44,23 @@ def test_the_same_on_any_machine():
         return value
     found = {load: digest(timetable.make(load, 7, 2)) for load in timetable.LOADS}
     assert found == {"swap": 635483, "burst": 454533, "burst-quiet": 882125, "small": 168704, "ui": 565112,
-                     "storage": 982509, "inference": 221890}, found
+                     "storage": 982509, "inference": 221890, "pair": 230272, "beside": 187664, "steady": 121569}, found
+    found = {load: digest(timetable.make_host(load, 2)) for load, kind in timetable.LOADS.items() if kind.host}
+    assert found == {"beside": 103929}, found
+
+
+def on_host(load, seed, seconds):
+    """All that the host has to do, and where it has it: vCPUs that share a CPU, and its own beside them."""
+    table = timetable.make(load, seed, seconds)
+    table.places = [(usec, task, table.pins.get(cpu, cpu)) for usec, task, cpu in table.places]
+    if timetable.LOADS[load].host:
+        own, first = timetable.make_host(load, seconds), len(table.names)
+        table.names += own.names
+        table.places += [(usec, task + first, cpu) for usec, task, cpu in own.places]
+        for burst in own.bursts.values():
+            table.burst(burst.usec, burst.task + first, burst.work, burst.deadline)
+        table.length = own.length
+    return table
 
 
 def whole_times(table, done):
@@ -60,7 +76,7 @@ def test_all_can_be_done():
     """At full speed nothing is late, and no CPU has more than it can do."""
     for load, kind in timetable.LOADS.items():
         for seed in (1, 2):
-            table = timetable.make(load, seed, 4)
+            table = on_host(load, seed, 4)
             done, busy = schedule.finish(table)
             assert len(done) == len(table.bursts)
             assert sum(busy) == sum(burst.work for burst in table.bursts.values())
@@ -110,13 +126,63 @@ def test_other_loads():
         assert sum(burst.after is not None for burst in table.bursts.values()) > 0.9 * len(table.bursts)
 
 
+def of_task(table, name):
+    return [burst for burst in table.bursts.values() if table.names[burst.task] == name]
+
+
+def stretches_of(bursts):
+    """[[usec]] of a task that comes and goes."""
+    out = []
+    for burst in bursts:
+        if not out or burst.usec - out[-1][-1] > 16 * MSEC:
+            out.append([])
+        out[-1].append(burst.usec)
+    return out
+
+
+def test_halves():
+    """8 ms of every 16, 16 times, twice, about a millisecond apart, and 0.3 s of nothing."""
+    table = timetable.make("pair", 1, 10)
+    assert table.pins == {0: 0, 1: 0} and table.groups() == ["pair", "house"] and table.cpus == 2
+    halves = [stretches_of(of_task(table, name)) for name in ("pair0", "pair1")]
+    firsts = set()
+    for one, two in zip(*halves):
+        assert len(one) == len(two) == 16 and 800 <= abs(one[0] - two[0]) <= 1400
+        assert {b - a for a, b in zip(one + two[:1], one[1:])} == {b - a for a, b in zip(two, two[1:])} == {16 * MSEC}
+        firsts.add(one[0] < two[0])
+    assert len(halves[0]) == len(halves[1]) >= 16 and firsts == {True, False}
+    assert all(b[0] - a[-1] - 16 * MSEC >= 300 * MSEC for a, b in zip(halves[0], halves[0][1:]))
+    done = schedule.finish(on_host("pair", 1, 10))[0]
+    ends = [done[burst.id][1] - burst.usec for burst in of_task(table, "pair0") + of_task(table, "pair1")]
+    assert min(ends) > 12 * MSEC, "each waits for the other: nothing is to spare"
+    table, own = timetable.make("beside", 1, 10), timetable.make_host("beside", 10)
+    assert not table.pins and table.cpus == own.cpus == 1 and own.length == table.length + 500 * MSEC
+    assert [burst.usec for burst in own.bursts.values()] == list(range(0, own.length - 15 * MSEC, 16 * MSEC))
+    assert {burst.usec % (16 * MSEC) // 100 for burst in of_task(table, "guest")} <= set(range(8, 15))
+    assert [len(one) for one in stretches_of(of_task(table, "guest"))] == [16] * len(halves[0])
+    works = {burst.work for burst in own.bursts.values()} | {burst.work for burst in of_task(table, "guest")}
+    assert works == {8 * MSEC}
+
+
+def test_steady():
+    table = timetable.make("steady", 1, 10)
+    shares = {table.names[task]: sum(burst.work for burst in table.bursts.values() if burst.task == task) / table.length
+              for task in range(4)}
+    for name, share in (("thirty", 0.3), ("fortyfive", 0.45), ("sixty", 0.6), ("twenty", 0.2)):
+        near(shares[name], share, 0.002, name)
+        assert len({b.usec - a.usec for a, b in zip(of_task(table, name), of_task(table, name)[1:])}) == 1
+    assert [place[1:] for place in table.places] == [(0, 0), (1, 1), (2, 2), (3, 3)]
+
+
 def test_bad_timetables():
     good = ["# x", "cpus 2", "length 1000", "task 0 a", "place 0 0 0", "burst 5 10 0 100 0", "chain 6 5 0 0 1 0"]
-    assert plan.read(good).comments == ["x"]
+    assert plan.read(good).comments == ["x"] and plan.read(good).pins == {}
+    pinned = plan.read(good[:2] + ["pin 1 0"] + good[2:])
+    assert pinned.pins == {1: 0} and plan.read(pinned.lines()).pins == {1: 0}
     for number, line in ((1, "cpus 0"), (2, "length x"), (3, "task 1 a"), (4, "place 5 0 0"), (4, "place 0 0 2"),
                          (4, "place 0 1 0"), (5, "burst 5 10 1 100 0"), (5, "burst 5 10 0 0 0"), (5, "burst 5 10 0 100"),
                          (6, "chain 6 7 0 0 1 0"), (6, "burst 5 10 0 100 0"), (6, "burst 7 9 0 1 0"), (3, "task 0"),
-                         (0, "what"), (4, "")):
+                         (0, "what"), (4, ""), (0, "pin 2 0"), (0, "pin 0 64"), (0, "pin 0")):
         raises(plan.PlanError, plan.read, good[:number] + [line] + good[number + 1:])
 
 
@@ -456,3 +522,9 @@ def test_programs(directory):
         assert cpu in (0, 1) and 0 <= avg <= demand <= 1024 and runnable <= 2
     path.write_text("cpus 0\n")
     raises(plan.PlanError, reports.main, [str(path)])
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert timetable.main(["beside", "5", "--seconds", "2", "--host"]) == 0
+    assert plan.read(out.getvalue().splitlines()).names == ["host"]
+    with contextlib.redirect_stderr(io.StringIO()):
+        raises(SystemExit, timetable.main, ["swap", "5", "--host"])

@@ -193,7 +193,7 @@ class Looker:
 
 
 class Sampled:
-    """A CPU as the /proc source sees it (guestd/pelt.c, guestd/estimate.c)."""
+    """A CPU as the /proc source sees it (common/pelt.c, guestd/estimate.c)."""
 
     def __init__(self):
         self.util = self.peak = 0.0

@@ -8,7 +8,9 @@
   NAME.trace      ftrace's text (tracks.py)
   energy_model    for each domain `cpus LIST` and its `KHZ POWER_UW`
   plan.timetable  what was to be done (plan.py)
-  writes          if there is one: `USEC VCPU min|max VALUE`, what hostd set
+  writes          if there is one: `USEC VCPU min|max VALUE`, what hostd set; both at the same moment are one write
+  host.timetable, host.bursts   if the load has a part of the host's own, the same of that: it was carried beside the VM's, or
+                  beside the native one
   figures         KEY VALUE: what the others came to (analyse.py --reduce); taken where there is no trace
 
 The figures, for each group of tasks (a name without its number) and over a window: from SKIP_USEC after the begin,
@@ -30,6 +32,9 @@ and of the run:
   energy.all      the same of all threads: what watching and hostd cost on an emulated CPU is far too much
   busy            percent of the CPUs' time that the carrier's threads ran
   floors, ceilings    how many were written
+  writes.most     the most writes of one vCPU in any 4 ms, of all that are in the file: two exactly 4 ms apart aren't within 4 ms
+  writes.steady   writes for each vCPU from when on nothing was new (timetable.py) to the timetable's end; of loads that
+                  have such a time
   lost            bursts that never ended: most are those that a carrier left out since they were stale
   counted         the work of all bursts that ended, counted in full as if each was even from its begin to its end, as a part of
                   what the carrier's threads can have done meanwhile by the trace: running time x speed. Below 1 is what a carrier
@@ -38,6 +43,8 @@ and of the run:
                   that leave different numbers of bursts out compare in it
   late, late.max  ms by which reports went out after they should have, by report-send: beside guestd's own delay
   unknown         ms of the carrier's running time at a frequency that isn't known: left out of mhz and energy
+
+The host's own part, where there is one, is the carrier's, too: its groups, energy and work stand beside the VM's.
 
 Idle CPUs count for nothing in the energy: the kernel's model has no idle power. Nor has it anything for what a whole
 domain costs, memory or the change of a frequency. Several tasks that are at work on one vCPU at a moment share its
@@ -52,6 +59,8 @@ import timetable
 import tracks
 
 SKIP_USEC = 1_000_000
+WRITES_USEC = 4_000         # in which a vCPU may be written to once
+HOST = "host"               # NAME of the host's own files
 QEMU = re.compile(r"^CPU (\d+)/(?:KVM|TCG)$")
 NEEDED = ("load", "carrier", "setting", "repeat", "kernel", "shape")
 SETTINGS = ("native", "without", "dry-run", "with")
@@ -94,7 +103,7 @@ def read_pairs(path):
 
 
 def only(directory, pattern):
-    found = sorted(directory.glob(pattern))
+    found = sorted(path for path in directory.glob(pattern) if path.stem != HOST)
     if len(found) != 1:
         raise RunError("%s: %d files %s, not one" % (directory, len(found), pattern))
     return found[0]
@@ -132,10 +141,29 @@ class Run:
         self.lanes = self._lanes()
         last = max((done.ended for done in self.log.done.values()), default=0)
         self.window = (SKIP_USEC, max(self.plan.length, last))
+        self.parts = [self] + self._hosts_own()
         return self
 
     def is_native(self):
         return self.meta["setting"] == "native"
+
+    def _hosts_own(self):
+        """[] or one: a native run with the same trace, in the same window."""
+        path = self.directory / (HOST + ".timetable")
+        if not path.exists():
+            return []
+        own = Run(self.directory)
+        own.meta["setting"] = "native"
+        own.plan = plan.load(path)
+        with open(self.directory / (HOST + ".bursts")) as file:
+            own.log = BurstLog(file)
+        own.tracks, own.model, own.capacity, own.writes = self.tracks, self.model, self.capacity, []
+        own.lanes = own._lanes()
+        both = set(own.plan.groups()) & set(self.plan.groups())
+        if both:
+            raise RunError("%s: the host's own and the VM's are both called %s" % (self.directory, min(both)))
+        own.window = tuple(usec + self.log.start - own.log.start for usec in self.window)
+        return [own]
 
     def _writes(self):
         path = self.directory / "writes"
@@ -261,8 +289,8 @@ def late_figures(run, out):
 
 
 def energy(run):
-    """(mJ of the carrier's threads, of all, us that the carrier's ran, us at an unknown frequency)"""
-    own, sums = set(run.lanes.values()), [0, 0, 0, 0]
+    """(mJ of the carriers' threads, of all, us that the carriers' ran, us at an unknown frequency)"""
+    own, sums = {pid for part in run.parts for pid in part.lanes.values()}, [0, 0, 0, 0]
     first, last = (usec + run.log.start for usec in run.window)
     for piece in run.tracks.slices:
         begin, end = max(piece.begin, first), min(piece.end, last)
@@ -302,7 +330,7 @@ def released_usec(run, burst):
 def burst_figures(run, group, out):
     bursts = [burst for burst in run.plan.bursts.values() if run.plan.group(burst.task) == group]
     done = [run.log.done[burst.id] for burst in bursts if burst.id in run.log.done
-            and run.log.done[burst.id].released >= run.window[0]]
+            and run.window[0] <= run.log.done[burst.id].released < run.window[1]]
     times = [(one.ended - one.released) / 1000 for one in done]
     put(out, group + ".burst", stats.mean(times))
     put(out, group + ".burst95", stats.quantile(times, 0.95))
@@ -348,7 +376,7 @@ def whole_figures(run, out):
 
 
 def ran_figures(run, out):
-    """Returns the work that was counted, us."""
+    """Returns the work that was counted and the work that can have been done, us."""
     groups = ran(run)
     for group, sums in groups.items():
         if not sums.usec:
@@ -358,21 +386,56 @@ def ran_figures(run, out):
         out[group + ".speed"] = sums.work / sums.usec * 1024
         for domain in range(len(run.model.domains)):
             out["%s.on.%d" % (group, domain)] = 100 * sums.on.get(domain, 0) / sums.usec
-    counted, work = counted_usec(run), sum(sums.work for sums in groups.values())
-    if work:
-        out["counted"] = counted / work
+    return counted_usec(run), sum(sums.work for sums in groups.values())
+
+
+def moves_figures(run, out):
     if run.is_native():
         for group in run.plan.groups():
             tasks = [task for task in range(len(run.plan.names)) if run.plan.group(task) == group]
             out[group + ".moves"] = sum(moves_of(run, run.lanes[task]) for task in tasks)
     else:
         out["vcpus.moves"] = sum(moves_of(run, pid) for lane, pid in run.lanes.items() if lane < run.plan.cpus)
-    return counted
 
 
 def moves_of(run, pid):
     first, last = (usec + run.log.start for usec in run.window)
     return sum(first <= usec < last for usec, _old, _new in run.tracks.moves.get(pid, []))
+
+
+# -- what hostd wrote
+
+def writes_of(run):
+    """vCPU -> [us], of each write. A sched_setattr(2) that sets the floor and the ceiling has two lines of one moment; two of the
+    same kind are two calls'."""
+    kinds, out = {}, {}
+    for usec, vcpu, kind, _value in run.writes:
+        counts = kinds.setdefault((usec, vcpu), {})
+        counts[kind] = counts.get(kind, 0) + 1
+    for (usec, vcpu), counts in sorted(kinds.items()):
+        out.setdefault(vcpu, []).extend([usec] * max(counts.values()))
+    return out
+
+
+def most_within(times, usec):
+    """The most of these sorted times that are less than that apart."""
+    most = first = 0
+    for number, time in enumerate(times):
+        while time - times[first] >= usec:
+            first += 1
+        most = max(most, number - first + 1)
+    return most
+
+
+def writes_figures(run, out):
+    writes = writes_of(run)
+    inside = [kind for usec, _vcpu, kind, _value in run.writes if run.window[0] <= usec < run.window[1]]
+    out["floors"], out["ceilings"] = inside.count("min"), inside.count("max")
+    out["writes.most"] = max((most_within(times, WRITES_USEC) for times in writes.values()), default=0)
+    load = timetable.LOADS.get(run.meta["load"])
+    if load and load.steady:
+        late = sum(load.steady <= usec < run.plan.length for times in writes.values() for usec in times)
+        out["writes.steady"] = late / run.plan.cpus
 
 
 def put(out, key, value):
@@ -383,10 +446,15 @@ def put(out, key, value):
 def figures(run):
     """key -> number."""
     out = {}
-    for group in run.plan.groups():
-        burst_figures(run, group, out)
+    for part in run.parts:
+        for group in part.plan.groups():
+            burst_figures(part, group, out)
     whole_figures(run, out)
-    counted = ran_figures(run, out)
+    counted, work = map(sum, zip(*[ran_figures(part, out) for part in run.parts]))
+    if work:
+        out["counted"] = counted / work
+    for part in run.parts:
+        moves_figures(part, out)
     own, everything, busy, unknown = energy(run)
     out["energy"], out["energy.all"] = own, everything
     if counted:
@@ -395,8 +463,7 @@ def figures(run):
     out["busy"] = 100 * busy / (run.window[1] - run.window[0]) / len(run.tracks.cpus)
     out["unknown"] = unknown / 1000
     out["lost"] = len(run.plan.bursts) - len(run.log.done)
-    inside = [kind for usec, _vcpu, kind, _value in run.writes if run.window[0] <= usec < run.window[1]]
-    out["floors"], out["ceilings"] = inside.count("min"), inside.count("max")
+    writes_figures(run, out)
     return out
 
 

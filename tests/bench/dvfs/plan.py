@@ -3,6 +3,7 @@
 is us at the highest frequency of a CPU of capacity 1024. As text:
 
   cpus N                                (v)CPUs 0 to N-1
+  pin CPU HOST-CPU                      the host has this vCPU on that CPU of its own; without: on that of its number
   length USEC
   task T NAME                           tasks 0, 1, ...
   place USEC T CPU                      from then on task T is there; the first one is at 0
@@ -38,6 +39,7 @@ class Burst:
 class Plan:
     def __init__(self, cpus, length):
         self.cpus, self.length = cpus, length
+        self.pins = {}              # vCPU -> the host's CPU, of those that aren't on that of their number
         self.names = []             # of tasks
         self.places = []            # (usec, task, cpu)
         self.bursts = {}            # id -> Burst, in the order in which they were added
@@ -75,7 +77,8 @@ class Plan:
 
     def lines(self):
         out = ["# %s" % comment for comment in self.comments]
-        out += ["cpus %d" % self.cpus, "length %d" % self.length]
+        out += ["cpus %d" % self.cpus] + ["pin %d %d" % pin for pin in sorted(self.pins.items())]
+        out += ["length %d" % self.length]
         out += ["task %d %s" % pair for pair in enumerate(self.names)]
         timed = [(usec, 0, at, "place %d %d %d" % (usec, task, cpu))
                  for at, (usec, task, cpu) in enumerate(self.places)]
@@ -114,12 +117,14 @@ class Where:
 
 # -- reading
 
-WORDS = {"cpus": 1, "length": 1, "task": 2, "place": 3, "burst": 5, "chain": 6}
+WORDS = {"cpus": 1, "pin": 2, "length": 1, "task": 2, "place": 3, "burst": 5, "chain": 6}
 
 
 def take(plan, verb, numbers):
     if verb == "place":
         plan.places.append(tuple(numbers))
+    elif verb == "pin":
+        plan.pins[numbers[0]] = numbers[1]
     elif verb == "burst":
         id_, usec, task, work, deadline = numbers
         add(plan, Burst(id_, task, work, deadline, usec=usec))
@@ -171,6 +176,8 @@ def check(plan):
         if not truth:
             raise PlanError(words[0] % words[1:])
     must(0 < plan.cpus <= CPUS_MAX and plan.length > 0 and plan.names, "cpus, length or tasks are missing")
+    for cpu, host_cpu in plan.pins.items():
+        must(0 <= cpu < plan.cpus and 0 <= host_cpu < CPUS_MAX, "pin %d %d: there is none", cpu, host_cpu)
     placed, last = set(), 0
     for usec, task, cpu in plan.places:
         must(0 <= task < len(plan.names) and 0 <= cpu < plan.cpus, "place %d %d %d: there is none", usec, task, cpu)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* guestd's own rules, over a list of what the guest kernel's numbers were: guestd.py has them a
  * second time, and check_plan.py holds the two against each other. What guest_signal.c does between
- * the pure files is done here in its place.
+ * the pure files is the simulator's signal_model.c.
  *
  * replay CPUS: reads lines, in the order of time (us):
  *   seen USEC CPU UTIL_AVG UTIL_EST RUNNABLE   an eBPF program noted them
@@ -15,8 +15,8 @@
 #include <string.h>
 
 #include "common/macro.h"
-#include "guestd/pelt_estimate.h"
 #include "guestd/reporter.h"
+#include "tests/sim/signal_model.h"
 
 #define CPUS_MAX 64U
 #define STEP1024 31U
@@ -25,10 +25,9 @@
 
 struct replay {
 	unsigned n_cpus;
-	struct pelt_record record[CPUS_MAX];  /* as the programs leave it */
-	struct pelt_record settled[CPUS_MAX]; /* as guestd saw it last */
-	struct pelt_account account[CPUS_MAX];
-	struct pelt_step step;
+	struct cpumask cpus;
+	uint16_t scale1024[CPUS_MAX];
+	struct signal_model *signal;
 	struct reporter *reporter;
 	uint64_t next_usec;
 	bool rang;
@@ -44,59 +43,20 @@ static void print_report(const struct message_report *report, const struct repor
 		       vcpus[i].util_avg, vcpus[i].util_est, vcpus[i].runnable);
 }
 
-/* As guest_signal_settle(). */
-static void settle(struct replay *replay, uint64_t usec)
-{
-	uint64_t next_usec = reporter_next_usec(replay->reporter);
-	uint64_t rise_usec = pelt_estimate_rise_usec(0), fall_usec = pelt_estimate_fall_usec(0);
-	uint64_t wait = next_usec > usec ? next_usec - usec : rise_usec;
-	bool moved = false;
-
-	for (unsigned i = 0; i < replay->n_cpus; i++) {
-		uint16_t sent = reporter_sent(replay->reporter, i);
-		uint64_t nsec = pelt_estimate_fall_nsec(&replay->settled[i], &replay->step, sent,
-							usec * NSEC_PER_USEC);
-		struct pelt_record now;
-
-		if (nsec != UINT64_MAX)
-			wait = MIN(wait, MAX(nsec / NSEC_PER_USEC, fall_usec));
-		pelt_record_sent(&replay->record[i], sent);
-		now = replay->record[i];
-		pelt_record_settle(&now, usec * NSEC_PER_USEC);
-		moved |= pelt_step_is_off(&replay->step, &now, pelt_step_wanted(&now)) !=
-			 PELT_EVENT_NONE;
-	}
-	replay->next_usec = usec + (moved ? MIN(wait, rise_usec) : wait);
-}
-
 static void look(struct replay *replay, uint64_t usec)
 {
 	static struct report_vcpu vcpus[PROTO_CPUS_MAX];
 	struct message_report report;
 
 	replay->rang = false;
-	for (unsigned i = 0; i < replay->n_cpus; i++) {
-		struct estimate estimate;
-
-		replay->settled[i] = replay->record[i];
-		pelt_record_settle(&replay->settled[i], usec * NSEC_PER_USEC);
-		pelt_estimate(&replay->settled[i], &replay->account[i], &estimate);
-		reporter_put(replay->reporter, i, &estimate, PELT_STEP_FULL1024);
-	}
+	signal_model_look(replay->signal, &replay->cpus, replay->scale1024, replay->reporter,
+			  usec * NSEC_PER_USEC);
 	if (reporter_decide(replay->reporter, usec) == REPORTER_REPORT) {
 		reporter_build(replay->reporter, usec, &report, vcpus);
 		print_report(&report, vcpus, usec);
 	}
-	settle(replay, usec);
-}
-
-static void ring_if(struct replay *replay, struct pelt_record *record,
-		    enum pelt_event_reason reason, uint64_t nsec)
-{
-	if (reason == PELT_EVENT_NONE)
-		return;
-	record->rung = pelt_step_rung(nsec);
-	replay->rang = true;
+	replay->next_usec = usec + signal_model_settle(replay->signal, &replay->cpus,
+						       replay->reporter, 0, usec);
 }
 
 /* One line. -EINVAL if it isn't one. */
@@ -113,7 +73,7 @@ static int take(struct replay *replay, const char *line)
 		return -EINVAL;
 	usec += BASE_USEC;
 	nsec = usec * NSEC_PER_USEC;
-	record = &replay->record[cpu];
+	record = signal_model_record(replay->signal, cpu);
 	while (replay->next_usec < usec)
 		look(replay, replay->next_usec);
 	if (strcmp(verb, "moment") == 0) {
@@ -123,14 +83,9 @@ static int take(struct replay *replay, const char *line)
 		record->util_avg1024 = (uint16_t)avg;
 		record->util_est1024 = (uint16_t)est;
 		record->runnable = (uint16_t)runnable;
-		record->stamp_nsec = nsec;
-		ring_if(replay, record,
-			pelt_step_due(&replay->step, record, pelt_step_wanted(record), nsec), nsec);
-	} else if (strcmp(verb, "busy") == 0) {
-		record->idle_nsec = 0;
-	} else if (strcmp(verb, "idle") == 0) {
-		record->idle_nsec = nsec;
-		ring_if(replay, record, pelt_step_idle_due(&replay->step, record, nsec), nsec);
+		replay->rang |= signal_model_note(replay->signal, cpu, nsec);
+	} else if (strcmp(verb, "busy") == 0 || strcmp(verb, "idle") == 0) {
+		replay->rang |= signal_model_idle(replay->signal, cpu, *verb == 'i', nsec);
 	} else {
 		return -EINVAL;
 	}
@@ -140,22 +95,21 @@ static int take(struct replay *replay, const char *line)
 static int start(struct replay *replay, const char *cpus)
 {
 	replay->n_cpus = (unsigned)atoi(cpus);
-	replay->reporter = reporter_new();
-	if (!replay->reporter || replay->n_cpus == 0 || replay->n_cpus > CPUS_MAX)
+	if (replay->n_cpus == 0 || replay->n_cpus > CPUS_MAX)
 		return -EINVAL;
+	replay->signal = signal_model_new(replay->n_cpus, STEP1024);
+	replay->reporter = reporter_new();
+	if (!replay->signal || !replay->reporter)
+		return -ENOMEM;
 	reporter_configure(replay->reporter, 600 * USEC_PER_MSEC, STEP1024);
 	reporter_restart(replay->reporter, BASE_USEC);
 	replay->next_usec = BASE_USEC;
-	replay->step = (struct pelt_step){
-		.rise1024 = STEP1024,
-		.fall1024 = 2 * STEP1024,
-		.least1024 = reporter_least(STEP1024),
-		.rise_nsec = (uint32_t)(pelt_estimate_rise_usec(0) * NSEC_PER_USEC),
-		.fall_nsec = (uint32_t)(pelt_estimate_fall_usec(0) * NSEC_PER_USEC),
-	};
-	for (unsigned i = 0; i < replay->n_cpus; i++)
-		replay->record[i] = (struct pelt_record){.uclamp_max1024 = PELT_STEP_FULL1024,
-							 .idle_nsec = BASE_USEC * NSEC_PER_USEC};
+	for (unsigned i = 0; i < replay->n_cpus; i++) {
+		cpumask_set(&replay->cpus, i);
+		replay->scale1024[i] = PELT_STEP_FULL1024;
+		signal_model_record(replay->signal, i)->uclamp_max1024 = PELT_STEP_FULL1024;
+		signal_model_idle(replay->signal, i, true, BASE_USEC * NSEC_PER_USEC);
+	}
 	return 0;
 }
 
@@ -167,6 +121,7 @@ int main(int argc, char **argv)
 
 	while (r == 0 && fgets(line, sizeof(line), stdin))
 		r = take(&replay, line);
+	signal_model_free(replay.signal);
 	reporter_free(replay.reporter);
 	if (r < 0)
 		fprintf(stderr, "replay: usage, or a line that isn't understood\n");

@@ -18,7 +18,8 @@ TASK_COLUMNS = (("burst, ms", "burst", 2), ("95 % within, ms", "burst95", 2), ("
 RUN_COLUMNS = (("energy, mJ", "energy", 1), ("for a second of work, mJ", "energy.work", 1),
                ("of all threads, mJ", "energy.all", 1), ("CPUs busy, %", "busy", 1), ("counted / can have been done", "counted", 2),
                ("reports late, ms", "late", 1), ("at most", "late.max", 1),
-               ("floors", "floors", 0), ("ceilings", "ceilings", 0), ("never ended", "lost", 0),
+               ("floors", "floors", 0), ("ceilings", "ceilings", 0), ("writes of a vCPU in 4 ms, at most", "writes.most", 0),
+               ("writes of a vCPU while all is steady", "writes.steady", 2), ("never ended", "lost", 0),
                ("frequency unknown, ms", "unknown", 1))
 
 

@@ -1,11 +1,12 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Makes the timetable of a load: timetable.py LOAD SEED [--seconds N] >FILE
+"""Makes the timetable of a load: timetable.py LOAD SEED [--seconds N] [--host] >FILE
 
 The same load, seed, length and version of this file give the same timetable, on any machine. Formats: plan.py.
 At the speed of the fastest CPU every load keeps all its deadlines, with room (check.py): what is missed is the
-frequency's doing. Work is at most what the CPUs that it uses can do, on each of them. Needs nothing but
-python3-minimal.
+frequency's doing. Work is at most what the CPUs that it uses can do, on each of them. With --host it is what the host
+does by itself beside the VM, for a load that has such a part: both begin at the same moment, and the host's goes on for
+half a second longer. Needs nothing but python3-minimal.
 """
 import argparse
 import random
@@ -15,6 +16,7 @@ import plan
 
 MSEC = 1000
 SECONDS = 20
+HOST_LONGER_USEC = 500 * MSEC
 # A join waits for one burst only (plan.py), the one of most work: where all run equally fast it is the last.
 # The others of that turn still hold back their own tasks' next ones.
 
@@ -71,6 +73,15 @@ def pauses(table, dice):
         table.burst(usec, task, 30 * MSEC, 50 * MSEC)
 
 
+def housekeeping(table, dice):
+    """0.1 ms on each vCPU 25 times a second."""
+    for cpu in range(table.cpus):
+        house, usec = table.task("house%d" % cpu, cpu), dice.between(20 * MSEC, 60 * MSEC)
+        while usec < table.length:
+            table.burst(usec, house, 100)
+            usec += dice.between(20 * MSEC, 60 * MSEC)
+
+
 def burst(table, dice):
     """A task wakes after a pause on a vCPU that did nothing to speak of: the host begins with a cold thread. In
     the guest the task's own util_est is still there. What lets the thread's fade is what an idle vCPU does:
@@ -78,11 +89,7 @@ def burst(table, dice):
     vCPU has some, a quarter of a percent; without them (burst-quiet) the thread's util_est remembers the last
     burst."""
     pauses(table, dice)
-    for cpu in range(4):
-        house, usec = table.task("house%d" % cpu, cpu), dice.between(20 * MSEC, 60 * MSEC)
-        while usec < table.length:
-            table.burst(usec, house, 100)
-            usec += dice.between(20 * MSEC, 60 * MSEC)
+    housekeeping(table, dice)
 
 
 def small(table, dice):
@@ -147,17 +154,79 @@ def inference(table, dice):
             after = parts[shares.index(max(shares))]
 
 
+# -- the sum of what shares a CPU: 8 ms of every 16, twice. At full speed there is nothing to spare, so a period counts as missed
+# when it is half a period late.
+HALF_PERIOD, HALF_WORK, HALF_DEADLINE = 16 * MSEC, 8 * MSEC, 24 * MSEC
+ACTIVE, QUIET = 16, 19          # periods: 256 ms, and 304
+
+
+def half(table, task, begin, periods):
+    for number in range(periods):
+        table.burst(begin + number * HALF_PERIOD, task, HALF_WORK, HALF_DEADLINE)
+
+
+def stretches(table):
+    """When a task that comes and goes comes."""
+    return range(QUIET * HALF_PERIOD, table.length - ACTIVE * HALF_PERIOD, (ACTIVE + QUIET) * HALF_PERIOD)
+
+
+def apart(dice):
+    """Both tasks can run for most of the time that one does: clamps of threads that share a CPU count while they can."""
+    return dice.between(800, 1400)
+
+
+def pair(table, dice):
+    """512 + 512 on one CPU, as two vCPUs: the frequency that 1024 needs. Each thread is half busy, and so says what it asks for;
+    uclamp takes the larger one, where utilization adds up. They come together after a pause of 0.3 s in which the threads'
+    own util_est fades, as in burst."""
+    table.cpus = 2
+    table.pins = {0: 0, 1: 0}
+    tasks = [table.task("pair%d" % number, number) for number in range(2)]
+    for begin in stretches(table):
+        one, two = dice.shuffled(tasks)
+        half(table, one, begin, ACTIVE)
+        half(table, two, begin + apart(dice), ACTIVE)
+    housekeeping(table, dice)
+
+
+def beside(table, dice):
+    """The same, of which one half is the host's own and always there, and the other a VM's that comes and goes."""
+    table.cpus = 1
+    task = table.task("guest", 0)
+    for begin in stretches(table):
+        half(table, task, begin + apart(dice), ACTIVE)
+    housekeeping(table, dice)
+
+
+def beside_host(table):
+    table.cpus = 1
+    half(table, table.task("host", 0), 0, table.length // HALF_PERIOD)
+
+
+def steady(table, dice):
+    """Nothing ever changes: a periodic task on each vCPU, all of them different. Each says its utilization, which goes up and
+    down within a period; what is written after that is known is written for nothing."""
+    table.cpus = 4
+    for cpu, (name, percent, period) in enumerate((("thirty", 30, 16), ("fortyfive", 45, 20), ("sixty", 60, 32),
+                                                   ("twenty", 20, 50))):
+        task = table.task(name, cpu)
+        for usec in range(dice.between(0, period * MSEC), table.length, period * MSEC):
+            table.burst(usec, task, period * percent * MSEC // 100, period * MSEC)
+
+
 class Load:
     """make, and within what time (us, 0: none) a whole chain is to be done: from the release of the burst that it
-    begins with to the end of its last. Those are deadlines, too; carriers needn't know them."""
+    begins with to the end of its last. Those are deadlines, too; carriers needn't know them. host: makes what the host does beside
+    it. steady: from when on nothing is new (us, 0: there always is something)."""
 
-    def __init__(self, make, whole=0):
-        self.make, self.whole = make, whole
+    def __init__(self, make, whole=0, host=None, steady=0):
+        self.make, self.whole, self.host, self.steady = make, whole, host, steady
 
 
 LOADS = {
     "swap": Load(swap), "burst": Load(burst), "burst-quiet": Load(pauses), "small": Load(small),
     "ui": Load(ui, 16700), "storage": Load(storage, 150 * MSEC), "inference": Load(inference, 50 * MSEC),
+    "pair": Load(pair), "beside": Load(beside, host=beside_host), "steady": Load(steady, steady=2000 * MSEC),
 }
 
 
@@ -168,13 +237,26 @@ def make(load, seed, seconds=SECONDS):
     return plan.read(table.lines())
 
 
+def make_host(load, seconds=SECONDS):
+    """What the host does beside a load; the same for all seeds."""
+    table = plan.Plan(1, int(seconds * 1000000) + HOST_LONGER_USEC)
+    table.comments = ["load %s, the host's own part: tests/bench/dvfs/timetable.py" % load]
+    LOADS[load].host(table)
+    return plan.read(table.lines())
+
+
 def main(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("load", choices=sorted(LOADS))
     parser.add_argument("seed", type=int)
     parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--host", action="store_true", help="the host's own part, of " + ", ".join(
+        name for name, load in LOADS.items() if load.host))
     args = parser.parse_args(argv)
-    print("\n".join(make(args.load, args.seed, args.seconds).lines()))
+    if args.host and not LOADS[args.load].host:
+        parser.error("%s has no part of the host's own" % args.load)
+    table = make_host(args.load, args.seconds) if args.host else make(args.load, args.seed, args.seconds)
+    print("\n".join(table.lines()))
     return 0
 
 

@@ -182,7 +182,7 @@ static int start_tasks(struct carrier *c)
 	int r;
 
 	for (uint32_t i = 0; i < t->n_tasks; i++) {
-		cpu_set_t cpu = one_cpu(t->place[t->task[i].place].cpu);
+		cpu_set_t cpu = one_cpu(t->host_cpu[t->place[t->task[i].place].cpu]);
 
 		r = start_member(c, i, &native_doors, &cpu);
 		if (r < 0)
@@ -197,7 +197,7 @@ static int start_vcpus(struct carrier *c, bool pinned)
 {
 	c->n_members = c->timetable->n_cpus;
 	for (uint32_t i = 0; i < c->timetable->n_cpus; i++) {
-		cpu_set_t cpus = pinned ? one_cpu(i) : c->allowed;
+		cpu_set_t cpus = pinned ? one_cpu(c->timetable->host_cpu[i]) : c->allowed;
 		int r = start_member(c, i, &threads_doors, &cpus);
 
 		if (r < 0)
@@ -213,7 +213,7 @@ static int move_tasks(struct carrier *c)
 
 	for (uint32_t i = 0; i < t->n_places && t->place[i].at_usec < t->length_usec; i++) {
 		const struct timetable_place *place = &t->place[i];
-		cpu_set_t cpu = one_cpu(place->cpu);
+		cpu_set_t cpu = one_cpu(t->host_cpu[place->cpu]);
 		int r;
 
 		hostside_sleep_until(c->start_nsec + place->at_usec * NSEC_PER_USEC);
@@ -279,7 +279,10 @@ static int carry(struct carrier *c, enum kind kind)
 	int r;
 
 	dispatch_init(c->dispatch, c->timetable, kind == NATIVE);
-	c->start_nsec = hostside_now_nsec() + START_DELAY_NSEC;
+	if (c->start_nsec == 0)
+		c->start_nsec = hostside_now_nsec() + START_DELAY_NSEC;
+	if (c->start_nsec < hostside_now_nsec())
+		return -ETIMEDOUT; /* it would never be where it should */
 	c->start_nsec -= c->start_nsec % NSEC_PER_USEC;
 	r = kind == NATIVE ? start_tasks(c) : start_vcpus(c, kind == THREADS);
 	if (r == 0 && kind == NATIVE)
@@ -288,26 +291,35 @@ static int carry(struct carrier *c, enum kind kind)
 	return r;
 }
 
-static int run(enum kind kind, const char *page, const char *timetable, const char *out)
+/* What the arguments say. start_usec: CLOCK_MONOTONIC; 0: soon. */
+struct order {
+	unsigned kind;
+	const char *page, *timetable, *out;
+	uint64_t start_usec;
+};
+
+static int run(const struct order *order)
 {
-	_cleanup_free_ struct timetable *t = hostside_timetable("carrier", timetable);
+	_cleanup_free_ struct timetable *t = hostside_timetable("carrier", order->timetable);
 	_cleanup_free_ struct dispatch *dispatch = malloc(sizeof(*dispatch));
-	struct carrier c = {
-		.timetable = t, .dispatch = dispatch, .lock = PTHREAD_MUTEX_INITIALIZER};
+	struct carrier c = {.timetable = t,
+			    .dispatch = dispatch,
+			    .start_nsec = order->start_usec * NSEC_PER_USEC,
+			    .lock = PTHREAD_MUTEX_INITIALIZER};
 	struct freqpage before;
 	bool fed;
 	int r;
 
 	if (sched_getaffinity(0, sizeof(c.allowed), &c.allowed) < 0 || !dispatch || !t)
 		return 1;
-	c.page = hostside_page("carrier", page);
+	c.page = hostside_page("carrier", order->page);
 	if (!c.page)
 		return 1;
 	hostside_stand_aside(t);
 	before = *c.page;
-	r = carry(&c, kind);
+	r = carry(&c, order->kind);
 	if (r == 0)
-		r = write_log(&c, out, kind, &before);
+		r = write_log(&c, order->out, order->kind, &before);
 	if (r < 0)
 		fprintf(stderr, "carrier: %s\n", strerror(-r));
 	fed = hostside_page_is_fed(c.page);
@@ -315,22 +327,46 @@ static int run(enum kind kind, const char *page, const char *timetable, const ch
 	return r < 0 || !fed;
 }
 
+static bool parse_start(const char *text, uint64_t *ret_usec)
+{
+	char *end;
+
+	errno = 0;
+	*ret_usec = strtoull(text, &end, 10);
+	return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *ret_usec > 0 &&
+	       *ret_usec <= INT64_MAX / NSEC_PER_USEC;
+}
+
+static bool parse_order(int argc, char **argv, struct order *ret)
+{
+	int i = 2;
+
+	*ret = (struct order){.page = HOSTSIDE_PAGE};
+	while (argc > 1 && ret->kind < ARRAY_SIZE(kinds) &&
+	       strcmp(argv[1], kinds[ret->kind].name) != 0)
+		ret->kind++;
+	for (; i + 1 < argc && argv[i][0] == '-'; i += 2)
+		if (strcmp(argv[i], "--page") == 0)
+			ret->page = argv[i + 1];
+		else if (strcmp(argv[i], "--start") != 0 ||
+			 !parse_start(argv[i + 1], &ret->start_usec))
+			return false;
+	if (argc != i + 2 || ret->kind == ARRAY_SIZE(kinds))
+		return false;
+	ret->timetable = argv[i];
+	ret->out = argv[i + 1];
+	return true;
+}
+
 int carrier_main(int argc, char **argv)
 {
-	const char *page = HOSTSIDE_PAGE, *what = argc > 1 ? argv[1] : "";
-	unsigned kind = 0;
+	struct order order;
 
-	while (kind < ARRAY_SIZE(kinds) && strcmp(what, kinds[kind].name) != 0)
-		kind++;
-	if (argc == 6 && strcmp(argv[2], "--page") == 0) {
-		page = argv[3];
-		argv += 2;
-		argc -= 2;
-	}
-	if (argc != 4 || kind == ARRAY_SIZE(kinds)) {
+	if (!parse_order(argc, argv, &order)) {
 		fprintf(stderr,
-			"usage: carrier native|threads|floating [--page FILE] TIMETABLE OUT\n");
+			"usage: carrier native|threads|floating [--page FILE] [--start USEC] "
+			"TIMETABLE OUT\n");
 		return 2;
 	}
-	return run(kind, page, argv[2], argv[3]);
+	return run(&order);
 }

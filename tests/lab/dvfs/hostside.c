@@ -35,7 +35,7 @@ bool hostside_spare_cpus(const struct timetable *t, cpu_set_t *ret)
 	if (sched_getaffinity(0, sizeof(*ret), ret) < 0)
 		return false;
 	for (uint32_t i = 0; i < t->n_cpus; i++)
-		CPU_CLR(i, ret);
+		CPU_CLR(t->host_cpu[i], ret);
 	return CPU_COUNT(ret) > 0;
 }
 

@@ -14,7 +14,7 @@
 uint64_t hostside_now_nsec(void);
 void hostside_sleep_until(uint64_t nsec);
 
-/* The CPUs that the timetable doesn't use. False if there are none. */
+/* The host's CPUs that the timetable doesn't use. False if there are none. */
 bool hostside_spare_cpus(const struct timetable *t, cpu_set_t *ret);
 
 /* Moves the caller to them, if there are any. */

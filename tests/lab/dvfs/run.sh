@@ -3,9 +3,10 @@
 #
 # One run of a timetable, in the host VM: run.sh CARRIER DIRECTORY [SOCKET CID]
 #
-# DIRECTORY has plan.timetable and gets the files of a run (tests/bench/dvfs/measured.py), but for meta: run.bursts, run.trace,
-# energy_model, writes, and what the programs said (*.log). CARRIER is one of the carrier's, or payload: then DVFS_DOMAIN
-# names the domain, which has DVFS_VCPUS. With SOCKET, plan.reports is sent there, to the hostd that listens, in the name of CID.
+# DIRECTORY has plan.timetable, and host.timetable if the host does something by itself meanwhile. It gets the files of a run
+# (tests/bench/dvfs/measured.py), but for meta: run.bursts, run.trace, host.bursts, energy_model, writes, and what the programs
+# said (*.log). CARRIER is one of the carrier's, or payload: then DVFS_DOMAIN names the domain, which has DVFS_VCPUS. With
+# SOCKET, plan.reports is sent there, to the hostd that listens, in the name of CID.
 
 set -eu
 carrier=$1
@@ -16,12 +17,12 @@ domain=${DVFS_DOMAIN:-}
 page=/dev/shm/vmfreq-dvfs
 instances=/sys/kernel/tracing/instances
 cpus=$(sed -n 's/^cpus //p' plan.timetable)
-ended='' carrier_pid='' sender_pid='' feeder_pid=''
+ended='' carrier_pid='' own_pid='' sender_pid='' feeder_pid=''
 
 # Whatever is started is ended by its pid, however this ends.
 cleanup() {
     local status=$? pid
-    for pid in ${carrier_pid:-} ${sender_pid:-} ${feeder_pid:-}; do
+    for pid in ${carrier_pid:-} ${own_pid:-} ${sender_pid:-} ${feeder_pid:-}; do
         kill "$pid" 2>/dev/null || true
     done
     [[ -n $ended ]] || trace_remove
@@ -126,28 +127,64 @@ feed() {
     done
 }
 
-# The reports go out by the carrier's own clock: it says when it starts, a second and a half ahead. In a process of its own.
-send_reports() {
+# When the domain's carrier starts: it says so, a second and a half ahead
+carrier_start() {
     local start=
     until [[ -n $start ]]; do
-        kill -0 "$carrier_pid"
-        start=$(sed -n 's/^start //p' carrier.log)
+        kill -0 "$carrier_pid" || return
         sleep 0.02
+        start=$(sed -n 's/^start //p' carrier.log)
     done
+    echo "$start"
+}
+
+# The reports go out by the carrier's own clock. In a process of its own.
+send_reports() {
+    local start
+    start=$(carrier_start)
     exec chrt -f 5 taskset -c 5 report-send --cpus="$DVFS_VCPUS" --start="$start" --invariant "$socket" "$cid" <plan.reports >reports.log 2>&1
 }
 
+# CLOCK_MONOTONIC, in a second; it is /proc/uptime's on a machine that never sleeps
+soon() {
+    local up
+    read -r up _ </proc/uptime
+    echo $((10#${up/./} * 10000 + 1000000))
+}
+
+has_own() { [[ -s host.timetable ]]; }
+
+# own_begin START: what the host does by itself, beside the VM or natively, from that moment on. Only that is on its CPUs: what
+# its carrier needs besides is on those that aren't measured.
+own_begin() {
+    local own_cpus
+    own_cpus=$(sed -n 's/^cpus //p' host.timetable)
+    taskset -c "0-$((own_cpus - 1)),4-5" carrier native --start "$1" host.timetable host.bursts >host.log 2>&1 &
+    own_pid=$!
+}
+
+own_end() {
+    [[ -z $own_pid ]] || wait "$own_pid"
+    own_pid=
+}
+
 carry_native() {
+    local start=()
     feed $page
     trace_begin
-    taskset -c 0-5 carrier "$carrier" plan.timetable run.bursts >carrier.log 2>&1
+    if has_own; then
+        start=(--start "$(soon)")
+        own_begin "${start[1]}"
+    fi
+    taskset -c 0-5 carrier "$carrier" "${start[@]}" plan.timetable run.bursts >carrier.log 2>&1
     trace_end
+    own_end
     mv clamps.raw clamps.log
     : >writes
 }
 
 carry_payload() {
-    local pid guest_page thread threads arguments=()
+    local pid guest_page thread threads start arguments=()
     pid=$(cat "/run/libvirt/qemu/$domain.pid")
     threads=$(vcpu_threads "$pid" | xargs)
     for thread in $threads; do
@@ -163,9 +200,14 @@ carry_payload() {
         send_reports &
         sender_pid=$!
     fi
+    if has_own; then
+        start=$(carrier_start)
+        own_begin "$start"
+    fi
     wait "$carrier_pid"
     carrier_pid=
     trace_end
+    own_end
     [[ -z $sender_pid ]] || wait "$sender_pid"
     sender_pid=
     clamps "$threads" >writes
@@ -183,7 +225,10 @@ kill "$feeder_pid"
 wait "$feeder_pid"
 feeder_pid=
 # what went through unseen makes the work false
-if ! grep -q '^# feeder: .* lost 0 wrong 0$' run.bursts; then
-    echo "the feeder missed something: $(grep '^# feeder' run.bursts)" >&2
-    exit 1
-fi
+for log in run.bursts host.bursts; do
+    [[ $log == run.bursts ]] || has_own || continue
+    if ! grep -q '^# feeder: .* lost 0 wrong 0$' $log; then
+        echo "the feeder missed something: $(grep '^# feeder' $log)" >&2
+        exit 1
+    fi
+done

@@ -86,6 +86,19 @@ static bool parse_cpus(struct timetable *t, struct line *line)
 	       (t->n_cpus > 0 || wrong(line, "no CPUs"));
 }
 
+static bool parse_pin(struct timetable *t, struct line *line)
+{
+	uint32_t cpu, host_cpu;
+
+	if (!read_u32(line, TIMETABLE_CPUS - 1, &cpu) ||
+	    !read_u32(line, TIMETABLE_CPUS - 1, &host_cpu))
+		return false;
+	if (cpu >= t->n_cpus)
+		return wrong(line, "there is no such CPU");
+	t->host_cpu[cpu] = host_cpu;
+	return true;
+}
+
 static bool parse_length(struct timetable *t, struct line *line)
 {
 	return read_number(line, NUMBER_MAX, &t->length_usec);
@@ -218,8 +231,9 @@ static bool parse_line(struct timetable *t, struct line *line)
 	static const struct {
 		const char *name;
 		bool (*parse)(struct timetable *, struct line *);
-	} lines[] = {{"cpus", parse_cpus},   {"length", parse_length}, {"task", parse_task},
-		     {"place", parse_place}, {"burst", parse_burst},   {"chain", parse_chain}};
+	} lines[] = {{"cpus", parse_cpus},  {"pin", parse_pin},	    {"length", parse_length},
+		     {"task", parse_task},  {"place", parse_place}, {"burst", parse_burst},
+		     {"chain", parse_chain}};
 	const char *word;
 	size_t length;
 
@@ -262,6 +276,8 @@ int timetable_parse(const char *text, struct timetable *ret, unsigned *ret_line,
 
 	ret->length_usec = 0;
 	ret->n_cpus = ret->n_tasks = ret->n_places = ret->n_bursts = 0;
+	for (uint32_t i = 0; i < TIMETABLE_CPUS; i++)
+		ret->host_cpu[i] = i;
 	memset(ret->by_id, 0xff, sizeof(ret->by_id));
 	while (*text != '\0') {
 		const char *end = strchr(text, '\n') ?: text + strlen(text);

@@ -41,6 +41,7 @@ struct timetable_task {
 struct timetable {
 	uint64_t length_usec;
 	uint32_t n_cpus, n_tasks, n_places, n_bursts;
+	uint32_t host_cpu[TIMETABLE_CPUS]; /* where the host has each: at its number, or pinned */
 	struct timetable_task task[TIMETABLE_TASKS];
 	struct timetable_place place[TIMETABLE_PLACES]; /* by time */
 	struct timetable_burst burst[TIMETABLE_BURSTS];

@@ -34,8 +34,8 @@ scenario() {
     guestd_stop
     before=$(guest_governors)
     # without floors: under a governor that isn't schedutil they are by scaling_min_freq, and would overrule the frequency that is
-    # set by hand below
-    loop_start 'actuator = off'
+    # set by hand below; and told to a hundredth, for the guest has more steps than FEEDBACK would have
+    loop_start 'actuator = off' 'feedback_step = 1%'
     # a busy guest, so that its CPUs are looked at; the host's frequency is set by hand to have something to follow
     load_start --cpus 0,1 --hop 100 --busy 600000
     for khz in 1200000 3000000 600000; do
