@@ -14,15 +14,6 @@ void governor_hear(struct governor *governor, uint64_t now_usec)
 	governor->heard_usec = now_usec;
 }
 
-static uint16_t delivered1024(const struct feedback_vcpu *vcpu)
-{
-	uint64_t share = vcpu->capacity;
-
-	if (vcpu->freq_khz && vcpu->freq_max_khz)
-		share = share * vcpu->freq_khz / vcpu->freq_max_khz;
-	return (uint16_t)CLAMP(share, 1U, CAPACITY_SCALE);
-}
-
 void governor_feed(struct governor *governor, const struct message_feedback *feedback,
 		   uint64_t now_usec)
 {
@@ -30,7 +21,7 @@ void governor_feed(struct governor *governor, const struct message_feedback *fee
 		struct feedback_vcpu vcpu;
 
 		feedback_vcpu(feedback, i, &vcpu);
-		governor->delivered1024[vcpu.cpu] = delivered1024(&vcpu);
+		governor->delivered1024[vcpu.cpu] = feedback_delivered1024(&vcpu);
 	}
 	governor->valid = true;
 	governor_hear(governor, now_usec);

@@ -4,15 +4,6 @@
 
 #include "common/macro.h"
 
-uint16_t feedback_delivered1024(const struct feedback_vcpu *real)
-{
-	uint64_t share = real->capacity;
-
-	if (real->freq_khz > 0 && real->freq_max_khz > 0)
-		share = share * real->freq_khz / real->freq_max_khz;
-	return (uint16_t)CLAMP(share, 1U, CAPACITY_SCALE);
-}
-
 /* Up to the next step: a guest takes the highest of its own speeds that doesn't overstate what it is told, so
  * what is rounded up here by less than the distance of those comes out right there. */
 static uint16_t in_steps(uint16_t value1024, uint16_t step1024)

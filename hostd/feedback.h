@@ -12,11 +12,7 @@
 
 #include "proto/message.h"
 
-/* What is delivered, 1..1024: capacity x frequency / highest frequency, the capacity alone while
- * the frequency isn't known. */
-uint16_t feedback_delivered1024(const struct feedback_vcpu *real);
-
-/* What to say of it, where told was said last (zero: nothing): told again if the difference is too
+/* What to say of what is delivered (feedback_delivered1024()), where told was said last (zero: nothing): told again if the difference is too
  * small. step1024 1..512; top_khz is the frequency that stands for 1024, of the largest CPU. */
 void feedback_say(const struct feedback_vcpu *real, const struct feedback_vcpu *told,
 		  uint16_t step1024, uint32_t top_khz, struct feedback_vcpu *ret);

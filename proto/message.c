@@ -265,6 +265,15 @@ void feedback_vcpu(const struct message_feedback *feedback, unsigned i, struct f
 	};
 }
 
+uint16_t feedback_delivered1024(const struct feedback_vcpu *vcpu)
+{
+	uint64_t share = vcpu->capacity;
+
+	if (vcpu->freq_khz > 0 && vcpu->freq_max_khz > 0)
+		share = share * vcpu->freq_khz / vcpu->freq_max_khz;
+	return (uint16_t)CLAMP(share, 1U, CAPACITY_SCALE);
+}
+
 static int parse_feedback(const struct frame *frame, bool newer, struct message_feedback *ret)
 {
 	const uint8_t *p = frame->payload;

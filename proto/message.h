@@ -187,6 +187,10 @@ int message_parse(const struct frame *frame, uint8_t peer_minor, struct message 
 void report_vcpu(const struct message_report *report, unsigned i, struct report_vcpu *ret);
 void feedback_vcpu(const struct message_feedback *feedback, unsigned i, struct feedback_vcpu *ret);
 
+/* What a CPU delivers, 1..1024: capacity x frequency / highest frequency, the capacity alone while the
+ * frequency isn't known. */
+uint16_t feedback_delivered1024(const struct feedback_vcpu *vcpu);
+
 /* Reads the first frame of a connection. -EPROTONOSUPPORT: another major version (only major and
  * minor are set); -EBADMSG: no HELLO, or a field that is wrong, doubled or unknown to its version. */
 int hello_parse(const struct frame *frame, struct message_hello *ret);
