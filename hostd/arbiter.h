@@ -102,7 +102,7 @@ void arbiter_report(struct arbiter *arbiter, uint32_t domain, unsigned vcpu,
 void arbiter_look(struct arbiter *arbiter, uint32_t domain, unsigned vcpu, unsigned cpu,
 		  const struct scale_look *look);
 
-/* Whether looks at it are of use now: it asks for something, and may be on more than one CPU. */
+/* Whether looks at it are of use now: it asks for something. */
 bool arbiter_needs_look(const struct arbiter *arbiter, uint32_t domain, unsigned vcpu);
 
 /* What else ran on a CPU, 1/1024 of the largest CPU: all but the threads of vCPUs. */

@@ -154,10 +154,14 @@ void scale_leave(struct scale *scale, uint16_t util_avg1024)
 		set_sums(scale, util_avg1024, exponent_of(scale));
 }
 
+/* Whether its utilization has to be converted at all. */
+static bool converts(const struct scale *scale)
+{
+	return scale->looked && !scale->follows;
+}
+
 static uint16_t worth(const struct scale *scale, uint16_t util1024, uint64_t factor)
 {
-	if (scale->follows)
-		factor = ONE;
 	uint64_t util = MIN(util1024 * factor / ONE, CAPACITY_SCALE);
 
 	return (uint16_t)(util * (ONE - scale->stolen) / ONE);
@@ -166,14 +170,14 @@ static uint16_t worth(const struct scale *scale, uint16_t util1024, uint64_t fac
 uint16_t scale_to_host(const struct scale *scale, const struct scale_table *table,
 		       uint16_t util1024)
 {
-	return worth(scale, util1024, scale->looked ? factor_of(scale, table, util1024) : ONE);
+	return worth(scale, util1024, converts(scale) ? factor_of(scale, table, util1024) : ONE);
 }
 
 uint16_t scale_most(const struct scale *scale, const struct scale_table *table, uint16_t util1024)
 {
 	uint64_t factor = ONE;
 
-	if (scale->looked)
+	if (converts(scale))
 		factor = MAX(factor_of(scale, table, util1024),
 			     factor_of_span(util1024, exponent_of(scale)));
 	return worth(scale, util1024, factor);
