@@ -4,7 +4,7 @@
 
 #include "common/macro.h"
 
-#define TRIES_MAX 6U /* MIN << 6 is above MAX */
+#define TRIES_MAX 9U /* MIN << 6 is above MAX */
 
 void backoff_reset(struct backoff *backoff)
 {

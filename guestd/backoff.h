@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define BACKOFF_MIN_USEC UINT64_C(100000)
+#define BACKOFF_MIN_USEC UINT64_C(10000)
 #define BACKOFF_MAX_USEC UINT64_C(5000000)
 
 struct backoff {

@@ -8,7 +8,7 @@
 
 void dialog_start(struct dialog *dialog, uint64_t now_usec)
 {
-	dialog->streaming = false;
+	dialog->streaming = dialog->quiet = false;
 	dialog->peer_major = dialog->peer_minor = 0;
 	dialog->lease_max_msec = PROTO_LEASE_MAX_MSEC;
 	dialog->heard_usec = now_usec;
@@ -45,6 +45,16 @@ static enum dialog_event take_first(struct dialog *dialog, const struct frame *f
 	return DIALOG_BAD;
 }
 
+static enum dialog_event take_ping(struct dialog *dialog, const struct message_ping *ping)
+{
+	bool quiet = ping->has_flags ? ping->flags & PING_NO_REPORTS : dialog->quiet;
+
+	if (quiet == dialog->quiet)
+		return DIALOG_NOTHING;
+	dialog->quiet = quiet;
+	return DIALOG_WANTS;
+}
+
 enum dialog_event dialog_frame(struct dialog *dialog, const struct frame *frame, uint64_t now_usec)
 {
 	dialog->heard_usec = now_usec;
@@ -58,6 +68,7 @@ enum dialog_event dialog_frame(struct dialog *dialog, const struct frame *frame,
 	case MESSAGE_BYE:
 		return DIALOG_BYE;
 	case MESSAGE_PING:
+		return take_ping(dialog, &dialog->message.ping);
 	case MESSAGE_UNKNOWN:
 		return DIALOG_NOTHING;
 	default:

@@ -12,6 +12,7 @@
 
 enum dialog_event {
 	DIALOG_NOTHING,	  /* a PING, or a frame of a newer version */
+	DIALOG_WANTS,	  /* a PING: `quiet` is otherwise from now on */
 	DIALOG_STREAMING, /* the host's HELLO: reports may go out */
 	DIALOG_FEEDBACK,  /* message.feedback is set, and points into the frame */
 	DIALOG_BYE,	  /* message.bye is set; the host closes */
@@ -22,6 +23,7 @@ enum dialog_event {
 
 struct dialog {
 	bool streaming;
+	bool quiet; /* the host has no use for reports */
 	uint8_t peer_major, peer_minor;
 	uint32_t lease_max_msec;
 	uint64_t heard_usec;

@@ -119,6 +119,8 @@ static uint64_t next_sample_usec(const struct guest *guest)
 
 	if (!guest_link_is_streaming(guest))
 		return guest->config.idle_interval_usec;
+	if (guest->dialog->quiet)
+		return REPORTER_PING_USEC / 2;
 	if (guest->quiet_samples >= QUIET_SAMPLES) {
 		if (!reporter_is_busy(guest->reporter))
 			return guest->config.idle_interval_usec;

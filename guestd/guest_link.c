@@ -10,7 +10,7 @@
 #include "guestd/identity.h"
 
 #define PSI_USEC     (100 * USEC_PER_MSEC)
-#define SETTLED_USEC (10 * USEC_PER_SEC) /* a connection that lasts this long is a good one */
+#define SETTLED_USEC (500 * USEC_PER_MSEC) /* a connection that lasts this long is a good one */
 
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -214,6 +214,10 @@ static bool take_frame(struct guest *guest, const struct frame *frame, uint64_t 
 	switch (dialog_frame(guest->dialog, frame, now_usec)) {
 	case DIALOG_STREAMING:
 		start_streaming(guest, now_usec);
+		return uplink_state(guest->uplink) == UPLINK_UP;
+	case DIALOG_WANTS:
+		reporter_mute(guest->reporter, guest->dialog->quiet);
+		guest_tick(guest);
 		return uplink_state(guest->uplink) == UPLINK_UP;
 	case DIALOG_FEEDBACK:
 		guest->feedbacks++;

@@ -47,6 +47,7 @@ struct guest {
 	struct pelt_step bpf_step;
 	struct pelt_record record[CPUMASK_CPUS]; /* as looked at last */
 	struct pelt_account account[CPUMASK_CPUS];
+	struct pelt_stolen stolen;
 	uint64_t online_usec; /* the CPUs were looked for */
 
 	/* guest_link.c: the connection */

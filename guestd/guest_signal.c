@@ -11,14 +11,21 @@
 #define WAIT_USEC   USEC_PER_SEC /* for an answer of the host's, which may never come */
 #define ONLINE_USEC USEC_PER_SEC /* CPUs come and go: look once in this, if we look at all */
 
+/* How far apart wake-ups for falls are. */
+static uint64_t fall_usec_of(const struct guest *guest)
+{
+	return pelt_estimate_fall_usec(guest->cost_nsec) * pelt_stolen_fall_factor(&guest->stolen);
+}
+
 static struct pelt_step step_of(const struct guest *guest)
 {
 	return (struct pelt_step){
 		.rise1024 = (uint16_t)guest->config.step1024,
 		.fall1024 = (uint16_t)MIN(2 * guest->config.step1024, PELT_STEP_FULL1024),
 		.least1024 = reporter_least((uint32_t)guest->config.step1024),
+		.rise_shift = (uint16_t)pelt_stolen_rise_shift(&guest->stolen),
 		.rise_nsec = (uint32_t)(pelt_estimate_rise_usec(guest->cost_nsec) * NSEC_PER_USEC),
-		.fall_nsec = (uint32_t)(pelt_estimate_fall_usec(guest->cost_nsec) * NSEC_PER_USEC),
+		.fall_nsec = (uint32_t)(fall_usec_of(guest) * NSEC_PER_USEC),
 	};
 }
 
@@ -26,7 +33,7 @@ static struct pelt_step step_of(const struct guest *guest)
 static void measure_cost(struct guest *guest)
 {
 	struct timespec used;
-	uint64_t nsec, old_usec = pelt_estimate_fall_usec(guest->cost_nsec);
+	uint64_t nsec;
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
 	nsec = (uint64_t)used.tv_sec * USEC_PER_SEC * NSEC_PER_USEC + (uint64_t)used.tv_nsec;
@@ -34,8 +41,6 @@ static void measure_cost(struct guest *guest)
 	if (guest->self_run_nsec > 0)
 		guest->cost_nsec = (guest->cost_nsec * 7 + nsec - guest->self_run_nsec) / 8;
 	guest->self_run_nsec = nsec;
-	if (pelt_estimate_fall_usec(guest->cost_nsec) != old_usec)
-		guest_signal_configure(guest);
 }
 
 /* The averages that eBPF reads are the fair class's: under a sched_ext scheduler they stay near
@@ -116,6 +121,9 @@ void guest_signal_done(struct guest *guest)
 	guest->bpf_source = sd_event_source_disable_unref(guest->bpf_source);
 	counters_bpf_close(guest->bpf);
 	guest->bpf = NULL;
+	guest->stolen = (struct pelt_stolen){};
+	if (guest->reporter) /* else it never came to start */
+		reporter_coarsen(guest->reporter, 0);
 }
 
 void guest_signal_choose(struct guest *guest)
@@ -139,6 +147,7 @@ void guest_signal_configure(struct guest *guest)
 	const struct pelt_step step = step_of(guest);
 
 	guest->bpf_step = step;
+	reporter_coarsen(guest->reporter, step.rise_shift);
 	if (guest->bpf)
 		counters_bpf_configure(guest->bpf, &step);
 }
@@ -160,6 +169,8 @@ static void look_for_cpus(struct guest *guest, uint64_t now_usec)
 
 void guest_signal_look(struct guest *guest, uint64_t now_usec)
 {
+	uint64_t stolen_usec = 0;
+
 	look_for_cpus(guest, now_usec);
 	CPUMASK_FOREACH(cpu, &guest->cpus) {
 		struct pelt_record *record = &guest->record[cpu];
@@ -170,8 +181,19 @@ void guest_signal_look(struct guest *guest, uint64_t now_usec)
 		if (r < 0)
 			*record = (struct pelt_record){.uclamp_max1024 = PELT_STEP_FULL1024};
 		pelt_estimate(record, &guest->account[cpu], &guest->estimate[cpu]);
+		stolen_usec += guest->estimate[cpu].steal_usec;
 		reporter_put(guest->reporter, cpu, &guest->estimate[cpu], guest->scale1024[cpu]);
 	}
+	pelt_stolen_put(&guest->stolen, stolen_usec, now_usec);
+}
+
+/* How eager the programs are goes by what we cost, and by what is stolen. */
+static void adapt(struct guest *guest)
+{
+	measure_cost(guest);
+	if (fall_usec_of(guest) * NSEC_PER_USEC != guest->bpf_step.fall_nsec ||
+	    pelt_stolen_rise_shift(&guest->stolen) != guest->bpf_step.rise_shift)
+		guest_signal_configure(guest);
 }
 
 uint64_t guest_signal_settle(struct guest *guest, uint64_t now_usec)
@@ -180,12 +202,15 @@ uint64_t guest_signal_settle(struct guest *guest, uint64_t now_usec)
 	uint64_t rise_usec, fall_usec;
 	bool moved = false;
 
-	measure_cost(guest);
+	adapt(guest);
 	rise_usec = pelt_estimate_rise_usec(guest->cost_nsec);
-	fall_usec = pelt_estimate_fall_usec(guest->cost_nsec);
+	fall_usec = fall_usec_of(guest);
 	if (!guest_link_is_streaming(guest))
 		return uplink_state(guest->uplink) == UPLINK_DOWN ? REPORTER_PING_USEC : WAIT_USEC;
 	usec = next_usec > now_usec ? next_usec - now_usec : rise_usec;
+	/* The CPUs aren't told that we have looked: each rings once more at most. */
+	if (guest->dialog->quiet)
+		return usec;
 	CPUMASK_FOREACH(cpu, &guest->cpus) {
 		uint16_t sent = reporter_sent(guest->reporter, cpu);
 		uint64_t fall_nsec = pelt_estimate_fall_nsec(&guest->record[cpu], &guest->bpf_step,

@@ -351,7 +351,7 @@ int BPF_PROG(on_util_est, struct cfs_rq *cfs_rq)
 
 	if (!record || record->rung & PELT_RUNG_WAITING)
 		return 0;
-	if (util_est_of(cfs_rq) >= (uint32_t)record->sent1024 + pelt_step.rise1024)
+	if (util_est_of(cfs_rq) >= record->sent1024 + pelt_step_rise(&pelt_step, record->sent1024))
 		note(record, rq);
 	return 0;
 }

@@ -11,6 +11,13 @@
 #define FALL_SHARE 16U
 #define SLOWER_MAX 4U
 
+#define STOLEN_USEC  (100 * USEC_PER_MSEC)
+#define STOLEN_PART  3U
+#define STOLEN_SHIFT 3U
+
+#define STOLEN_FALL_PART   6U
+#define STOLEN_FALL_FACTOR 3U
+
 static uint32_t count_usec(bool primed, uint64_t now_nsec, uint64_t before_nsec)
 {
 	if (!primed || now_nsec < before_nsec)
@@ -80,4 +87,32 @@ uint64_t pelt_estimate_rise_usec(uint64_t cost_nsec)
 uint64_t pelt_estimate_fall_usec(uint64_t cost_nsec)
 {
 	return interval_usec(FALL_USEC, FALL_SHARE, cost_nsec);
+}
+
+void pelt_stolen_put(struct pelt_stolen *stolen, uint64_t stolen_usec, uint64_t now_usec)
+{
+	if (stolen->stamp_usec > 0 && now_usec > stolen->stamp_usec) {
+		stolen->passed_usec += now_usec - stolen->stamp_usec;
+		stolen->stolen_usec += stolen_usec;
+	}
+	stolen->stamp_usec = now_usec;
+	while (stolen->passed_usec > STOLEN_USEC) {
+		stolen->passed_usec /= 2;
+		stolen->stolen_usec /= 2;
+	}
+}
+
+static bool is_stolen(const struct pelt_stolen *stolen, unsigned part)
+{
+	return stolen->passed_usec > 0 && stolen->stolen_usec * part >= stolen->passed_usec;
+}
+
+unsigned pelt_stolen_rise_shift(const struct pelt_stolen *stolen)
+{
+	return is_stolen(stolen, STOLEN_PART) ? STOLEN_SHIFT : 0;
+}
+
+unsigned pelt_stolen_fall_factor(const struct pelt_stolen *stolen)
+{
+	return is_stolen(stolen, STOLEN_FALL_PART) ? STOLEN_FALL_FACTOR : 1;
 }

@@ -34,12 +34,13 @@ _Static_assert(sizeof(struct pelt_record) == 64, "a record is a cache line");
 
 /* How eager the programs are. guestd may change it while they run. */
 struct pelt_step {
-	uint16_t rise1024;  /* wake when it wants this much more than was sent, 1..1024 */
-	uint16_t fall1024;  /* and this much less: the hysteresis, 1..1024 */
-	uint16_t least1024; /* what wants less wants nothing; once it does, half of that */
-	uint16_t unused;
-	uint32_t rise_nsec; /* no wake-up for a rise within it since the last one, 0..1 s */
-	uint32_t fall_nsec; /* nor for a fall, or for having gone idle: that needn't be soon */
+	uint16_t rise1024;   /* wake when it wants this much more than was sent, 1..1024 */
+	uint16_t fall1024;   /* and this much less: the hysteresis, 1..1024 */
+	uint16_t least1024;  /* what wants less wants nothing; once it does, half of that */
+	uint16_t rise_shift; /* a rise is also at least this part of what was sent: 1 / 2^it; 0: no
+			      */
+	uint32_t rise_nsec;  /* no wake-up for a rise within it since the last one, 0..1 s */
+	uint32_t fall_nsec;  /* nor for a fall, or for having gone idle: that needn't be soon */
 };
 
 /* guestd itself: what its own work adds is left out of the records, for it is no demand, and a
@@ -109,6 +110,14 @@ static inline uint32_t pelt_step_wanted(const struct pelt_record *record)
 	return wanted > record->uclamp_min1024 ? wanted : record->uclamp_min1024;
 }
 
+/* By how much more than what was sent a CPU has to want. */
+static inline uint32_t pelt_step_rise(const struct pelt_step *step, uint32_t sent1024)
+{
+	uint32_t part = step->rise_shift > 0 ? sent1024 >> step->rise_shift : 0;
+
+	return part > step->rise1024 ? part : step->rise1024;
+}
+
 /* Whether that differs from what was sent by a step. Both ends count however near they are: the
  * last step up may be a small one, and nothing is nothing. From nothing up, and back to it, are
  * the reporter's own conditions (reporter.c). */
@@ -118,7 +127,7 @@ static inline enum pelt_event_reason pelt_step_is_off(const struct pelt_step *st
 {
 	uint32_t sent = record->sent1024;
 
-	if (wanted1024 >= sent + step->rise1024 ||
+	if (wanted1024 >= sent + pelt_step_rise(step, sent) ||
 	    (wanted1024 == PELT_STEP_FULL1024 && sent < PELT_STEP_FULL1024))
 		return sent != 0 || wanted1024 >= step->least1024 ? PELT_EVENT_RISE
 								  : PELT_EVENT_NONE;

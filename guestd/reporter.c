@@ -21,6 +21,8 @@ struct vcpu {
 struct reporter {
 	uint64_t lease_usec;
 	uint32_t step;
+	unsigned rise_shift;
+	bool muted;
 	uint32_t sequence;
 	uint64_t last_report_usec, last_frame_usec;
 	unsigned n_cpus;
@@ -48,10 +50,14 @@ void reporter_configure(struct reporter *reporter, uint64_t lease_usec, uint32_t
 	reporter->step = CLAMP(step1024, 1U, CAPACITY_SCALE);
 }
 
-void reporter_restart(struct reporter *reporter, uint64_t now_usec)
+void reporter_coarsen(struct reporter *reporter, unsigned rise_shift)
 {
-	reporter->sequence = 0;
-	reporter->last_report_usec = reporter->last_frame_usec = now_usec;
+	reporter->rise_shift = rise_shift;
+}
+
+/* As if the host had never heard of a CPU. */
+static void forget_sent(struct reporter *reporter)
+{
 	for (unsigned i = 0; i < reporter->n_cpus; i++) {
 		struct vcpu *vcpu = &reporter->vcpu[i];
 
@@ -60,6 +66,20 @@ void reporter_restart(struct reporter *reporter, uint64_t now_usec)
 		vcpu->sent_saturated = false;
 		vcpu->run_delay_usec = vcpu->steal_usec = 0;
 	}
+}
+
+void reporter_mute(struct reporter *reporter, bool muted)
+{
+	reporter->muted = muted;
+	forget_sent(reporter);
+}
+
+void reporter_restart(struct reporter *reporter, uint64_t now_usec)
+{
+	reporter->sequence = 0;
+	reporter->last_report_usec = reporter->last_frame_usec = now_usec;
+	reporter->muted = false;
+	forget_sent(reporter);
 }
 
 /* What the tasks use, within what they ask for: the minimum wins, as in the kernel's
@@ -124,13 +144,20 @@ bool reporter_is_busy(const struct reporter *reporter)
 	return false;
 }
 
+static unsigned rise_of(const struct reporter *reporter, const struct vcpu *vcpu)
+{
+	unsigned part = reporter->rise_shift > 0 ? (unsigned)vcpu->sent >> reporter->rise_shift : 0;
+
+	return MAX(part, reporter->step);
+}
+
 static bool vcpu_is_due(const struct reporter *reporter, const struct vcpu *vcpu)
 {
 	if (!vcpu->reported)
 		return vcpu->present;
 	if (vcpu->value == 0)
 		return vcpu->sent > 0;
-	return vcpu->value >= vcpu->sent + reporter->step ||
+	return vcpu->value >= vcpu->sent + rise_of(reporter, vcpu) ||
 	       (vcpu->value == CAPACITY_SCALE && vcpu->sent < CAPACITY_SCALE) ||
 	       vcpu->value + 2 * reporter->step <= vcpu->sent ||
 	       (vcpu->now.saturated && !vcpu->sent_saturated);
@@ -166,7 +193,7 @@ enum reporter_due reporter_decide(const struct reporter *reporter, uint64_t now_
 {
 	bool holds = false;
 
-	for (unsigned i = 0; i < reporter->n_cpus; i++) {
+	for (unsigned i = 0; i < reporter->n_cpus && !reporter->muted; i++) {
 		const struct vcpu *vcpu = &reporter->vcpu[i];
 
 		if (vcpu_is_due(reporter, vcpu))

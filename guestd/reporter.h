@@ -10,9 +10,9 @@
 
 #define REPORTER_PING_USEC UINT64_C(10000000)
 
-/* A CPU that wants less than this wants nothing: a tenth, which the lowest step of any cpufreq table
- * gives, and which one short run of a kernel thread on an idle CPU doesn't reach. Or a step, if that
- * is more. Once it wants something, it does down to half of that. */
+/* A CPU that wants less than this wants nothing: a tenth, which the lowest step of any cpufreq
+ * table gives, and which one short run of a kernel thread on an idle CPU doesn't reach. Or a step,
+ * if that is more. Once it wants something, it does down to half of that. */
 #define REPORTER_LEAST_1024 102U
 
 struct reporter;
@@ -28,7 +28,16 @@ void reporter_free(struct reporter *reporter);
  * what was sent to be sent, 1..1024. */
 void reporter_configure(struct reporter *reporter, uint64_t lease_usec, uint32_t step1024);
 
-/* A new connection, made at now_usec: the host knows nothing, the next report has every CPU. */
+/* From now on a rise has to be at least 1 / 2^rise_shift of what was sent, too; 0: it hasn't, as at
+ * first. As in struct pelt_step (pelt_step.h). */
+void reporter_coarsen(struct reporter *reporter, unsigned rise_shift);
+
+/* The host has no use for reports from now on, as long as that: none is due, but the PING is. When
+ * it has, the next report has every CPU. */
+void reporter_mute(struct reporter *reporter, bool muted);
+
+/* A new connection, made at now_usec: the host knows nothing, the next report has every
+ * CPU, and nothing is muted. */
 void reporter_restart(struct reporter *reporter, uint64_t now_usec);
 
 /* One CPU's newest estimate. freq_scale as in struct report_vcpu. */
@@ -51,8 +60,9 @@ uint16_t reporter_sent(const struct reporter *reporter, unsigned cpu);
 uint64_t reporter_next_usec(const struct reporter *reporter);
 
 /* What should be sent at now_usec:
- * - REPORT if a CPU rose by a step or to 1024, fell by two or to zero, became saturated, or was
- * never reported; or if a third of the lease is over while a demand that was sent is above zero;
+ * - REPORT if a CPU rose by a step (see reporter_coarsen(), too) or to 1024, fell by two or to
+ * zero, became saturated, or was never reported; or if a third of the lease is over while a demand
+ * that was sent is above zero;
  * - PING if nothing was sent for REPORTER_PING_USEC. */
 enum reporter_due reporter_decide(const struct reporter *reporter, uint64_t now_usec);
 

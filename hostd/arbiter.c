@@ -9,9 +9,6 @@
 
 /* 1/1024: a guest from which more than this was stolen of late shares its CPU with somebody. */
 #define STOLEN_LEAST  32U
-#define CATCH_UP_USEC (16 * USEC_PER_MSEC)
-#define CATCH_UP_PART 4U
-#define TOP_PART      3U
 
 /* -- domains
  * --------------------------------------------------------------------------------------*/
@@ -26,7 +23,8 @@ struct arbiter *arbiter_new(const struct arbiter_config *config)
 	arbiter->first_queued = arbiter->last_queued = ARBITER_NONE;
 	headroom_init(&arbiter->headroom, config->kernel_major, config->kernel_minor);
 	for (unsigned i = 0; i < CPUMASK_CPUS; i++)
-		arbiter->cpus[i].capacity1024 = CAPACITY_SCALE;
+		arbiter->cpus[i] = (struct arbiter_cpu){.capacity1024 = CAPACITY_SCALE,
+							.policy = (uint16_t)(CPUMASK_CPUS + i)};
 	return arbiter;
 }
 
@@ -241,7 +239,8 @@ void arbiter_report(struct arbiter *arbiter, uint32_t domain, unsigned i,
 	struct arbiter_vcpu *vcpu = vcpu_of(arbiter, domain, i);
 	const struct scale_report scaled = {.demand1024 = report->demand1024,
 					    .applied1024 = report->applied1024,
-					    .follows = report->follows,
+					    .invariant = report->invariant,
+					    .counts_work = report->counts_work,
 					    .steal_usec = report->steal_usec};
 
 	vcpu->report = *report;
@@ -251,7 +250,6 @@ void arbiter_report(struct arbiter *arbiter, uint32_t domain, unsigned i,
 		scale_leave(&vcpu->scale, report->util_avg);
 	} else if (report->came) {
 		scale_come(&vcpu->scale, &arbiter->domains[domain].table, report->util_avg);
-		vcpu->came_usec = now_usec;
 	}
 }
 
@@ -268,6 +266,11 @@ void arbiter_look(struct arbiter *arbiter, uint32_t domain, unsigned i, unsigned
 		return;
 	arbiter_cpu_put(arbiter, vcpu, (uint16_t)cpu);
 	arbiter_queue(arbiter, domain);
+}
+
+unsigned arbiter_cpu_of(const struct arbiter *arbiter, uint32_t domain, unsigned i)
+{
+	return vcpu_of(arbiter, domain, i)->cpu;
 }
 
 bool arbiter_needs_look(const struct arbiter *arbiter, uint32_t domain, unsigned i)
@@ -376,10 +379,12 @@ static uint16_t floor_now(struct arbiter *arbiter, struct arbiter_vcpu *vcpu,
 	uint16_t max1024 = arbiter->domains[vcpu->domain].grant.floor_max1024, floor1024;
 	uint64_t cpu_usec, room_usec;
 	uint16_t together1024 = arbiter_cpu_level(arbiter, vcpu, &plain, now_usec, &cpu_usec);
+	uint16_t around1024 = arbiter_cpu_around(arbiter, vcpu);
 
 	floor1024 = arbiter_budget_room(arbiter, vcpu, own_floor(arbiter, vcpu, config), now_usec,
 					&room_usec);
 	vcpu->alone1024 = floor1024;
+	together1024 = MAX(together1024, around1024);
 	if (level1024 > 0 && together1024 > level1024) {
 		uint16_t most1024 = MIN(most_for_others(arbiter, vcpu, level1024), max1024);
 		uint16_t others1024 = level_floor(config, together1024, vcpu->floor1024, most1024);
@@ -414,64 +419,15 @@ static uint16_t ceiling_now(const struct arbiter *arbiter, const struct arbiter_
 		       : LEVEL_NO_CEILING;
 }
 
-/* Whether such a part is more than the own level of a vCPU that isn't this one. */
-static bool others_go_by(const struct arbiter_domain *domain, unsigned but, unsigned part1024)
+/* Siblings that need less than its level go by it. */
+static void tell_siblings(struct arbiter *arbiter, const struct arbiter_vcpu *vcpu,
+			  uint16_t level1024)
 {
-	for (unsigned i = 0; i < domain->n_vcpus; i++)
-		if (i != but && domain->vcpus[i].level.level1024 > 0 &&
-		    domain->vcpus[i].level.level1024 < part1024)
-			return true;
-	return false;
-}
+	unsigned step = MAX(arbiter->config.level.step, 1U);
+	bool moves = level1024 >= vcpu->share1024 + step || level1024 + step <= vcpu->share1024;
 
-/* Tasks move from vCPU to vCPU, and until we hear of it and the host's kernel has acted one that
- * comes runs at what is there. A kernel that counts work is late by as much as its CPU is slow, for
- * it looks at the frequency again when its clock has gone on by a period (update_load_avg() in
- * kernel/sched/fair.c, at ticks): at a fifth of the speed that takes 8 ms and more. So a vCPU that
- * is busy at all has a third of what the guest's busiest has. */
-static uint16_t part_of_top(struct arbiter *arbiter, uint32_t i, unsigned k, uint16_t level1024)
-{
-	struct arbiter_domain *domain = &arbiter->domains[i];
-	unsigned old1024 = domain->top1024;
-
-	if (level1024 >= domain->top1024) {
-		domain->top1024 = level1024;
-		domain->top_vcpu = k;
-	} else if (domain->top_vcpu == k) {
-		domain->top1024 = level1024;
-		for (unsigned n = 0; n < domain->n_vcpus; n++)
-			if (domain->vcpus[n].level.level1024 > domain->top1024) {
-				domain->top1024 = domain->vcpus[n].level.level1024;
-				domain->top_vcpu = n;
-			}
-	}
-	if (domain->top1024 / TOP_PART != old1024 / TOP_PART &&
-	    others_go_by(domain, k, MAX(old1024, domain->top1024) / TOP_PART))
-		arbiter_queue(arbiter, i);
-	return level1024 > 0 ? domain->top1024 / TOP_PART : 0;
-}
-
-/* A signal that doesn't tell a task that sleeps from one that has left is held like one that
- * sleeps. */
-static enum level_why why_of(const struct arbiter_vcpu *vcpu, bool left)
-{
-	if (left)
-		return LEVEL_LEFT;
-	return vcpu->report.sleeps || !vcpu->report.trusted ? LEVEL_SLEEPS : LEVEL_BUSY;
-}
-
-/* A task that has come ran slowly until we heard of it: it gets more for as long as it takes to
- * make that good. */
-static uint16_t catch_up(const struct arbiter_vcpu *vcpu, uint16_t level1024, uint64_t now_usec,
-			 uint64_t *ret_next_usec)
-{
-	uint64_t until_usec = vcpu->came_usec + CATCH_UP_USEC;
-
-	*ret_next_usec = USEC_INFINITY;
-	if (vcpu->came_usec == 0 || now_usec >= until_usec)
-		return level1024;
-	*ret_next_usec = until_usec;
-	return (uint16_t)MIN(level1024 + level1024 / CATCH_UP_PART, CAPACITY_SCALE);
+	if (moves && arbiter_cpu_is_gone_by(arbiter, vcpu, MAX(level1024, vcpu->share1024)))
+		arbiter_queue(arbiter, vcpu->domain);
 }
 
 void arbiter_want(struct arbiter *arbiter, uint32_t i, unsigned k, uint64_t now_usec,
@@ -480,19 +436,16 @@ void arbiter_want(struct arbiter *arbiter, uint32_t i, unsigned k, uint64_t now_
 	const struct arbiter_domain *domain = &arbiter->domains[i];
 	struct arbiter_vcpu *vcpu = &domain->vcpus[k];
 	const struct level_config config = levels_for(arbiter, domain->grant.goal);
-	uint64_t level_usec, catch_usec, most_usec, share_usec, cpu_usec, ceiling_usec;
+	uint64_t level_usec, most_usec, share_usec, cpu_usec, ceiling_usec;
 	bool left = vcpu->left;
-	enum level_why why = why_of(vcpu, left);
 	uint16_t level1024;
 
 	vcpu->left = false;
 	vcpu->demand1024 = demand_now(domain, vcpu, now_usec);
-	level1024 = level_move(&vcpu->level, &config, vcpu->demand1024, why, now_usec, &level_usec);
-	level1024 = catch_up(vcpu, level1024, now_usec, &catch_usec);
+	level1024 = level_move(&vcpu->level, &config, vcpu->demand1024, left, now_usec, &level_usec);
 	level_move(&vcpu->most, &config,
-		   scale_most(&vcpu->scale, &domain->table, vcpu->report.demand1024), why, now_usec,
+		   scale_most(&vcpu->scale, &domain->table, vcpu->report.demand1024), left, now_usec,
 		   &most_usec);
-	level1024 = MAX(level1024, part_of_top(arbiter, i, k, level1024));
 	/* Where there isn't enough for all nothing is kept for those who sleep. */
 	if (arbiter_budget_is_short(
 		    arbiter, vcpu,
@@ -503,6 +456,7 @@ void arbiter_want(struct arbiter *arbiter, uint32_t i, unsigned k, uint64_t now_
 		level_floor(&config, level1024, vcpu->own1024, domain->grant.floor_max1024));
 	arbiter_budget_share(arbiter, now_usec, &share_usec);
 	level1024 = arbiter_budget_cut(arbiter, i, level1024);
+	tell_siblings(arbiter, vcpu, level1024);
 	vcpu->share1024 = level1024;
 	arbiter_cpu_part(arbiter, vcpu, MIN(vcpu->demand1024, level1024), left);
 	vcpu->floor1024 = floor_now(arbiter, vcpu, &config, level1024, now_usec, &cpu_usec);
@@ -513,6 +467,6 @@ void arbiter_want(struct arbiter *arbiter, uint32_t i, unsigned k, uint64_t now_
 				     .ceiling1024 = vcpu->ceiling1024,
 				     .hurry = arbiter->gets < arbiter->wants,
 				     .shares = arbiter_cpu_is_shared(arbiter, vcpu)};
-	*ret_next_usec = MIN(MIN(MIN(level_usec, most_usec), MIN(catch_usec, share_usec)),
+	*ret_next_usec = MIN(MIN(MIN(level_usec, most_usec), share_usec),
 			     MIN(cpu_usec, ceiling_usec));
 }

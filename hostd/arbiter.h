@@ -55,13 +55,12 @@ struct arbiter_grant {
 /* What a report said of a vCPU; the lease has run out, or it isn't there: all zero but applied1024.
  */
 struct arbiter_report {
-	uint16_t util_avg, util_est; /* 0..1024, at the guest's scale */
+	uint16_t util_avg;    /* 0..1024, at the guest's scale */
 	uint16_t demand1024;  /* what follows of them with the guest's own clamps: demand.h */
 	uint16_t applied1024; /* 1..1024 */
-	bool follows;	      /* HELLO says that its load tracking follows its cpufreq */
+	bool invariant, counts_work; /* scale.h */
 	uint64_t steal_usec;
 	bool saturated;
-	bool sleeps;	 /* nothing is runnable there now */
 	bool left, came; /* a task has left or come since the record before: demand.h */
 	bool trusted;	 /* the kernel's own signal, by eBPF: it may carry a ceiling */
 };
@@ -84,6 +83,10 @@ void arbiter_configure(struct arbiter *arbiter, const struct arbiter_config *con
 /* What a CPU gives at its highest frequency, 1..1024. 1024 until it is said. */
 void arbiter_set_capacity(struct arbiter *arbiter, unsigned cpu, uint16_t capacity1024);
 
+/* CPUs with the same number here change their frequency together. Each is alone until it is said,
+ * with a number above CPUMASK_CPUS. */
+void arbiter_set_policy(struct arbiter *arbiter, unsigned cpu, uint16_t policy);
+
 /* A domain comes: its number, which may be that of one that has gone. ARBITER_NONE if there is no
  * memory. */
 uint32_t arbiter_add(struct arbiter *arbiter, unsigned n_vcpus, const struct arbiter_grant *grant);
@@ -101,6 +104,9 @@ void arbiter_report(struct arbiter *arbiter, uint32_t domain, unsigned vcpu,
 /* A look at a thread, which is, or was last, on that CPU. Best right before its report, too. */
 void arbiter_look(struct arbiter *arbiter, uint32_t domain, unsigned vcpu, unsigned cpu,
 		  const struct scale_look *look);
+
+/* Where a vCPU's thread is, as far as is known; or ARBITER_CPU_UNKNOWN. */
+unsigned arbiter_cpu_of(const struct arbiter *arbiter, uint32_t domain, unsigned vcpu);
 
 /* Whether looks at it are of use now: it asks for something. */
 bool arbiter_needs_look(const struct arbiter *arbiter, uint32_t domain, unsigned vcpu);

@@ -107,19 +107,55 @@ uint16_t arbiter_cpu_level(struct arbiter *arbiter, const struct arbiter_vcpu *v
 	struct arbiter_cpu *cpu;
 	uint32_t needs;
 	uint16_t level1024;
-	enum level_why why;
 
 	*ret_next_usec = USEC_INFINITY;
 	if (vcpu->cpu == ARBITER_CPU_UNKNOWN)
 		return 0;
 	cpu = &arbiter->cpus[vcpu->cpu];
-	why = cpu->n_demanding > 1 || !vcpu->report.sleeps ? LEVEL_BUSY : LEVEL_SLEEPS;
 	needs = cpu->n_demanding > 0 ? cpu->sum1024 + cpu->other1024 : 0;
-	level1024 = level_move(&cpu->level, config, (uint16_t)MIN(needs, cpu->capacity1024), why,
+	level1024 = level_move(&cpu->level, config, (uint16_t)MIN(needs, cpu->capacity1024), false,
 			       now_usec, ret_next_usec);
 	level1024 = (uint16_t)MIN(level1024, most_by_budget(arbiter, cpu));
 	tell(arbiter, cpu, vcpu, level_floor(config, level1024, 0, CAPACITY_SCALE));
 	return level1024;
+}
+
+/* Whether the other one is a sibling on another CPU that changes its frequency with the vCPU's. */
+static bool is_around(const struct arbiter *arbiter, const struct arbiter_vcpu *vcpu,
+		      const struct arbiter_vcpu *other)
+{
+	return vcpu->cpu != ARBITER_CPU_UNKNOWN && other->cpu != ARBITER_CPU_UNKNOWN &&
+	       other->cpu != vcpu->cpu &&
+	       arbiter->cpus[other->cpu].policy == arbiter->cpus[vcpu->cpu].policy;
+}
+
+/* schedutil goes by the highest of a policy's CPUs (sugov_next_freq_shared()), natively also by
+ * what sleeps there, which keeps its part; but a thread's floor counts while it runs. Of the
+ * siblings alone: what another guest says shouldn't run this one's CPU up. */
+uint16_t arbiter_cpu_around(const struct arbiter *arbiter, const struct arbiter_vcpu *vcpu)
+{
+	const struct arbiter_domain *domain = &arbiter->domains[vcpu->domain];
+	uint16_t most1024 = 0;
+
+	for (unsigned i = 0; i < domain->n_vcpus; i++)
+		if (is_around(arbiter, vcpu, &domain->vcpus[i]))
+			most1024 = MAX(most1024, domain->vcpus[i].share1024);
+	return most1024;
+}
+
+bool arbiter_cpu_is_gone_by(const struct arbiter *arbiter, const struct arbiter_vcpu *vcpu,
+			    uint16_t level1024)
+{
+	const struct arbiter_domain *domain = &arbiter->domains[vcpu->domain];
+
+	for (unsigned i = 0; i < domain->n_vcpus; i++) {
+		const struct arbiter_vcpu *other = &domain->vcpus[i];
+
+		if (other->share1024 > 0 && other->share1024 < level1024 &&
+		    is_around(arbiter, vcpu, other))
+			return true;
+	}
+	return false;
 }
 
 bool arbiter_cpu_is_shared(const struct arbiter *arbiter, const struct arbiter_vcpu *vcpu)
@@ -136,6 +172,12 @@ void arbiter_set_capacity(struct arbiter *arbiter, unsigned cpu, uint16_t capaci
 {
 	if (cpu < CPUMASK_CPUS)
 		arbiter->cpus[cpu].capacity1024 = CLAMP(capacity1024, 1, CAPACITY_SCALE);
+}
+
+void arbiter_set_policy(struct arbiter *arbiter, unsigned cpu, uint16_t policy)
+{
+	if (cpu < CPUMASK_CPUS)
+		arbiter->cpus[cpu].policy = policy;
 }
 
 bool arbiter_uses(const struct arbiter *arbiter, unsigned cpu)

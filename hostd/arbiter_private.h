@@ -14,7 +14,6 @@ struct arbiter_vcpu {
 	uint32_t domain;
 	uint16_t cpu;	    /* or ARBITER_CPU_UNKNOWN */
 	bool pinned;	    /* it can be there alone */
-	uint64_t came_usec; /* when a task came last; 0: never */
 	bool left;	    /* since the level was moved last */
 	struct cpumask allowed;
 	struct arbiter_report report;
@@ -41,13 +40,12 @@ struct arbiter_domain {
 	struct arbiter_grant grant;
 	uint32_t wants, gets; /* of the budget */
 	struct scale_table table;
-	uint16_t top1024; /* the largest level of its vCPUs, as far as it has been looked at */
-	unsigned top_vcpu;
 	struct arbiter_vcpu *vcpus;
 };
 
 struct arbiter_cpu {
 	struct arbiter_vcpu *vcpus;
+	uint16_t policy; /* of cpufreq */
 	uint16_t capacity1024;
 	uint16_t other1024;
 	uint32_t sum1024;     /* of the parts */
@@ -78,7 +76,7 @@ void arbiter_queue_all(struct arbiter *arbiter);
 
 /* -- arbiter_cpu.c: what is on a CPU -- */
 /* Other load below this doesn't count: a host is never quite still. */
-#define ARBITER_OTHER_LEAST 32U
+#define ARBITER_OTHER_LEAST 64U
 
 /* Whether it goes by what else is on its CPU: it has, or may have, a floor or a ceiling. */
 bool arbiter_cpu_matters(const struct arbiter_vcpu *vcpu);
@@ -93,6 +91,13 @@ void arbiter_cpu_part(struct arbiter *arbiter, struct arbiter_vcpu *vcpu, uint16
 uint16_t arbiter_cpu_level(struct arbiter *arbiter, const struct arbiter_vcpu *vcpu,
 			   const struct level_config *config, uint64_t now_usec,
 			   uint64_t *ret_next_usec);
+
+/* The highest level of its siblings on the other CPUs that change their frequency with its own. */
+uint16_t arbiter_cpu_around(const struct arbiter *arbiter, const struct arbiter_vcpu *vcpu);
+
+/* Whether one of those asks for something, and for less than that. */
+bool arbiter_cpu_is_gone_by(const struct arbiter *arbiter, const struct arbiter_vcpu *vcpu,
+			    uint16_t level1024);
 
 /* Whether something else of note is on the vCPU's CPU, or it isn't known which that is. */
 bool arbiter_cpu_is_shared(const struct arbiter *arbiter, const struct arbiter_vcpu *vcpu);

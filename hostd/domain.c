@@ -12,6 +12,7 @@
 
 #define RESOLVE_USEC   (500 * USEC_PER_MSEC) /* between two looks for threads */
 #define KEEPALIVE_USEC (5 * USEC_PER_SEC)    /* PROTOCOL.md: the host is never silent for longer */
+#define AFTER_WRITE_USEC (4 * USEC_PER_MSEC) /* by then the host's frequency has changed */
 
 static uint64_t now_of(const struct domain *domain)
 {
@@ -126,20 +127,34 @@ static void note_silence(struct domain *domain, bool silent, uint64_t now_usec)
 	tell_changed(domain);
 }
 
-/* Brings the whole domain to now and sets its timer. */
+/* The next look at what to tell is then, if it isn't sooner. */
+static void hasten_feedback(struct domain *domain, uint64_t soon_usec)
+{
+	uint64_t next_usec = 0;
+
+	if (sd_event_source_get_time(domain->feedback_timer, &next_usec) >= 0 &&
+	    next_usec > soon_usec)
+		sd_event_source_set_time(domain->feedback_timer, soon_usec);
+}
+
+/* Brings the whole domain to now and sets its timer. What has been written changes what the guest
+ * gets, and its load tracking shouldn't count by the old speed for long. */
 static void run(struct domain *domain, uint64_t now_usec)
 {
-	uint64_t next_usec = USEC_INFINITY;
+	uint64_t next_usec, writes;
 
 	if (domain->session && now_usec >= domain->resolve_usec && !has_all_threads(domain))
 		resolve_threads(domain, now_usec);
-	if (demand_expire(&domain->demand, now_usec))
-		note_silence(domain, true, now_usec);
-	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
-		uint64_t vcpu_next = domain_run_vcpu(domain, i, now_usec);
-
-		next_usec = MIN(next_usec, vcpu_next);
+	if (demand_expire(&domain->demand, now_usec)) {
+		if (domain_is_quiet(domain))
+			demand_forget(&domain->demand); /* it was told to be */
+		else
+			note_silence(domain, true, now_usec);
 	}
+	writes = domain->writes;
+	next_usec = domain_run_vcpus(domain, now_usec);
+	if (domain->writes != writes)
+		hasten_feedback(domain, now_usec + AFTER_WRITE_USEC);
 	if (domain->demand.lease_until_usec)
 		next_usec = MIN(next_usec, domain->demand.lease_until_usec);
 	if (domain_needs_looks(domain) && domain->env->demanded)
@@ -238,10 +253,29 @@ static void send_feedback(struct domain *domain, uint64_t now_usec)
 		domain->vcpus[domain->identity.vcpu_of_cpu[changed[i].cpu]].told = changed[i];
 }
 
+/* The word of it comes with each PING while it holds, and with one when it has ended. */
+static void send_quiet(struct domain *domain, uint64_t now_usec)
+{
+	bool quiet = domain_is_quiet(domain);
+	uint8_t frame[FRAME_HEADER + 12];
+	int size =
+		ping_put_flags(frame, sizeof(frame), now_usec, quiet ? PING_NO_REPORTS : 0);
+
+	if (size > 0 && session_send(domain->session, frame, (size_t)size) >= 0)
+		domain->told_quiet = quiet;
+}
+
+void domain_tell_quiet(struct domain *domain)
+{
+	if (domain->session && domain->hello && domain_is_quiet(domain) != domain->told_quiet)
+		send_quiet(domain, now_of(domain));
+}
+
 /* While the guest is busy its CPUs are looked at often; while it is idle, only kept company. */
 static uint64_t feedback_pause(const struct domain *domain)
 {
-	return domain->entitlement.feedback && demand_any(&domain->demand)
+	return domain->entitlement.feedback && demand_any(&domain->demand) &&
+			       !domain_is_quiet(domain)
 		       ? domain->env->config->feedback_interval_usec
 		       : KEEPALIVE_USEC;
 }
@@ -254,23 +288,15 @@ static int on_feedback(sd_event_source *source, _unused_ uint64_t usec, void *us
 
 	if (!domain->session || !domain->hello)
 		return 0;
-	if (domain->entitlement.feedback)
+	if (domain_is_quiet(domain) || domain->told_quiet)
+		send_quiet(domain, now_usec);
+	else if (domain->entitlement.feedback)
 		send_feedback(domain, now_usec);
 	else if (ping_put(frame, sizeof(frame), now_usec) > 0)
 		session_send(domain->session, frame, sizeof(frame));
 	sd_event_source_set_time(source, now_usec + feedback_pause(domain));
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;
-}
-
-/* The guest has become busy: the next look is soon, not after the idle pause. */
-static void hasten_feedback(struct domain *domain, uint64_t now_usec)
-{
-	uint64_t next_usec = 0, soon_usec = now_usec + feedback_pause(domain);
-
-	if (sd_event_source_get_time(domain->feedback_timer, &next_usec) >= 0 &&
-	    next_usec > soon_usec)
-		sd_event_source_set_time(domain->feedback_timer, soon_usec);
 }
 
 /* -- the guest ------------------------------------------------------------------------------------*/
@@ -287,6 +313,7 @@ int domain_greet(struct domain *domain, struct session *session, const struct me
 		return -ENOMEM;
 	*domain->hello = *hello;
 	domain->session = session;
+	domain->told_quiet = false;
 	domain->concerns &= ~CONCERN_OF_GUEST;
 	demand_init(&domain->demand, domain->demands, domain->info.n_vcpus);
 	domain->demand.identity = &domain->identity;
@@ -317,7 +344,7 @@ void domain_report(struct domain *domain, const struct message_report *report, u
 		note_silence(domain, false, now_usec);
 	run(domain, now_usec);
 	if (!was_busy)
-		hasten_feedback(domain, now_usec);
+		hasten_feedback(domain, now_usec + feedback_pause(domain));
 }
 
 void domain_silent(struct domain *domain)

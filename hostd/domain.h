@@ -32,6 +32,7 @@ struct domain_env {
 	const struct topology *topology;
 	struct actuator *actuator;
 	struct freq_reader *freq;
+	struct nudge *nudge; /* NULL: none is needed */
 	/* Something of a domain is otherwise now that its status shows and no report changes. */
 	void (*changed)(void *userdata);
 	/* Something is demanded, so that threads are to be looked at: domain_see(). */
@@ -58,7 +59,8 @@ struct vcpu {
 	struct vcpu_thread thread; /* tid 0: none */
 	struct cpumask mask;       /* libvirt's word on where it may run; empty: anywhere */
 	struct cpumask allowed;    /* what of that can be used now; never empty */
-	struct arbiter_want want; /* the arbiter's last word */
+	struct arbiter_want want; /* the arbiter's last word, */
+	struct plan_want plan;	  /* and what follows of it for the thread */
 	uint16_t told1024;	  /* the demand that it knows */
 	struct vcpu_seen seen;
 	struct placement_state placement;
@@ -93,9 +95,11 @@ struct domain {
 	uint64_t resolve_usec;        /* threads are looked for no sooner */
 	uint32_t feedback_sequence;
 	uint64_t reports;             /* in all sessions */
+	uint64_t writes;
 	struct message_hello *hello;  /* of the present session */
 	uint64_t concerns;            /* hostd/concern.h */
 	char scheduler[PROTO_TEXT_MAX + 1]; /* the guest's, with NOTICE_SCHED_EXT */
+	bool told_quiet;              /* its guest, by the last word of it */
 	bool silence_logged;
 	/* What the guest can cause to be logged, each kind by itself. */
 	struct ratelimit link_log, silence_log, write_log, concern_log, report_log;
@@ -126,6 +130,10 @@ bool domain_entitle(struct domain *domain);
 
 /* Whether nothing is to be set for it: it was released, or its goal is off. */
 bool domain_is_off(const struct domain *domain);
+
+/* Whether nothing comes of its guest's reports: it is off, and its guest has nothing to set by
+ * FEEDBACK, or isn't told any. */
+bool domain_is_quiet(const struct domain *domain);
 
 /* Puts everything of it back. What somebody else has taken meanwhile stays theirs, later too. */
 void domain_put_back(struct domain *domain);

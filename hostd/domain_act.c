@@ -7,6 +7,7 @@
 
 #include "common/fault.h"
 #include "common/macro.h"
+#include "hostd/nudge.h"
 
 #define RETRY_USEC	(100 * USEC_PER_MSEC) /* after a failure that may pass */
 #define RETRY_LONG_USEC (60 * USEC_PER_SEC)   /* after one that won't */
@@ -96,6 +97,18 @@ static uint64_t written_now(void)
 	return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / NSEC_PER_USEC;
 }
 
+/* What was raised is to be heard of at once. Where a nudge can't go the kernel's next look has to do.
+ */
+static void nudge(const struct domain *domain, unsigned i, struct clamps from)
+{
+	const struct domain_env *env = domain->env;
+	unsigned cpu = arbiter_cpu_of(env->arbiter, domain->number, i);
+
+	if (env->nudge && cpu != ARBITER_CPU_UNKNOWN && !domain->demands[i].sleeps &&
+	    plan_nudges(from, plan_stands(&domain->vcpus[i].have)))
+		(void)nudge_cpu(env->nudge, cpu);
+}
+
 uint64_t domain_act(struct domain *domain, unsigned i, const struct plan_want *want, bool hurry,
 		    uint64_t now_usec)
 {
@@ -104,6 +117,7 @@ uint64_t domain_act(struct domain *domain, unsigned i, const struct plan_want *w
 	const struct plan_pace pace = {domain->env->config->write_interval_usec,
 				       hurry ? 0 : domain->env->config->lower_interval_usec};
 	struct vcpu *vcpu = &domain->vcpus[i];
+	struct clamps stood = plan_stands(&vcpu->have);
 	uint64_t next_usec;
 	unsigned ops;
 
@@ -120,9 +134,12 @@ uint64_t domain_act(struct domain *domain, unsigned i, const struct plan_want *w
 			take_failure(domain, i, order[k], r, now_usec);
 			return vcpu->retry_usec ? vcpu->retry_usec : domain->resolve_usec;
 		}
+		domain->writes++;
 		plan_done(&vcpu->have, want, order[k], MAX(written_now(), now_usec));
-		if (is_clamps(order[k]))
+		if (is_clamps(order[k])) {
+			nudge(domain, i, stood);
 			domain_tell_floor(domain, i);
+		}
 		take_success(domain, i, order[k]);
 	}
 	return next_usec;

@@ -126,6 +126,13 @@ int domain_see(struct domain *domain, unsigned i, uint32_t round, uint64_t now_u
 
 /* -- what it should have -- */
 
+/* Its kernel's load tracking follows frequency, and that isn't by cpufreq. */
+static bool counts_work(const struct domain *domain)
+{
+	return domain->hello && domain->hello->invariant &&
+	       domain->hello->cpufreq == CPUFREQ_NONE;
+}
+
 static struct arbiter_report report_of(const struct domain *domain, unsigned i)
 {
 	const struct demand *demand = &domain->demands[i];
@@ -134,17 +141,23 @@ static struct arbiter_report report_of(const struct domain *domain, unsigned i)
 
 	return (struct arbiter_report){
 		.util_avg = counts ? demand->util_avg : 0,
-		.util_est = counts ? demand->util_est : 0,
 		.demand1024 = demand->util1024,
 		.applied1024 = hello && hello->invariant ? demand->freq_scale : CAPACITY_SCALE,
-		.follows = hello && hello->invariant,
+		.invariant = hello && hello->invariant,
+		.counts_work = counts_work(domain),
 		.steal_usec = demand->news ? demand->last_steal_usec : 0,
-		.sleeps = demand->sleeps,
 		.saturated = counts && demand->flags & VCPU_SATURATED,
 		.left = demand->news && demand->left && is_ebpf,
 		.came = demand->news && demand->came,
 		.trusted = is_ebpf && !domain->demand.lapsed && domain->session,
 	};
+}
+
+/* How fast its thread is doesn't matter then, and where one is that can be on one CPU alone is known.
+ */
+static bool needs_look(const struct domain *domain, unsigned i)
+{
+	return !counts_work(domain) || cpumask_count(&domain->vcpus[i].allowed) > 1;
 }
 
 /* What is demanded now, if that is news. Where the thread is, and how fast, comes first: it is what
@@ -164,7 +177,7 @@ static void tell_arbiter(struct domain *domain, unsigned i, uint64_t now_usec)
 		report = report_of(domain, i);
 	else
 		report.left = is_off;
-	if (!is_off && look_at(domain, i, &look) >= 0)
+	if (!is_off && needs_look(domain, i) && look_at(domain, i, &look) >= 0)
 		tell_look(domain, i, &look, now_usec);
 	demand->news = false;
 	vcpu->told1024 = demand1024;
@@ -202,20 +215,51 @@ static void choose_cpus(struct domain *domain, struct vcpu *vcpu, uint64_t now_u
 		vcpu->placement = (struct placement_state){};
 }
 
-uint64_t domain_run_vcpu(struct domain *domain, unsigned i, uint64_t now_usec)
+/* Returns when that changes without news. */
+static uint64_t decide(struct domain *domain, unsigned i, uint64_t now_usec)
 {
 	struct vcpu *vcpu = &domain->vcpus[i];
-	uint64_t next_want, next_place, next_plan;
-	struct plan_want want;
+	uint64_t next_want, next_place;
 
-	tell_arbiter(domain, i, now_usec);
 	arbiter_want(domain->env->arbiter, domain->number, i, now_usec, &vcpu->want, &next_want);
 	if (domain_is_off(domain))
 		return next_want;
-	want = clamps_of(domain, vcpu);
-	choose_cpus(domain, vcpu, now_usec, &want, &next_place);
-	if (vcpu->thread.tid == 0)
-		return MIN(next_want, next_place);
-	next_plan = domain_act(domain, i, &want, vcpu->want.hurry, now_usec);
-	return MIN(next_plan, MIN(next_want, next_place));
+	vcpu->plan = clamps_of(domain, vcpu);
+	choose_cpus(domain, vcpu, now_usec, &vcpu->plan, &next_place);
+	return MIN(next_want, next_place);
+}
+
+/* Those with a rise alone, or all. */
+static uint64_t act(struct domain *domain, bool rises, uint64_t now_usec)
+{
+	uint64_t next_usec = USEC_INFINITY;
+
+	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
+		struct vcpu *vcpu = &domain->vcpus[i];
+		uint64_t vcpu_next;
+
+		if (vcpu->thread.tid == 0 || (rises && !plan_raises(&vcpu->have, &vcpu->plan)))
+			continue;
+		vcpu_next = domain_act(domain, i, &vcpu->plan, vcpu->want.hurry, now_usec);
+		next_usec = MIN(next_usec, vcpu_next);
+	}
+	return next_usec;
+}
+
+uint64_t domain_run_vcpus(struct domain *domain, uint64_t now_usec)
+{
+	uint64_t next_usec = USEC_INFINITY, next_act;
+
+	for (unsigned i = 0; i < domain->info.n_vcpus; i++)
+		tell_arbiter(domain, i, now_usec);
+	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
+		uint64_t vcpu_next = decide(domain, i, now_usec);
+
+		next_usec = MIN(next_usec, vcpu_next);
+	}
+	if (domain_is_off(domain))
+		return next_usec;
+	act(domain, true, now_usec);
+	next_act = act(domain, false, now_usec);
+	return MIN(next_usec, next_act);
 }

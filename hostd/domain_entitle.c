@@ -47,6 +47,13 @@ bool domain_is_off(const struct domain *domain)
 	return domain->limit.released || domain->entitlement.goal == GOAL_OFF;
 }
 
+bool domain_is_quiet(const struct domain *domain)
+{
+	bool follows = domain->hello && domain->hello->cpufreq == CPUFREQ_OURS;
+
+	return domain_is_off(domain) && !(follows && domain->entitlement.feedback);
+}
+
 /* Something of what the operator said is otherwise. */
 static void follow(struct domain *domain)
 {
@@ -54,6 +61,7 @@ static void follow(struct domain *domain)
 	if (domain_is_off(domain))
 		domain_put_back(domain);
 	domain_run(domain);
+	domain_tell_quiet(domain);
 	if (domain->env->changed)
 		domain->env->changed(domain->env->userdata);
 }

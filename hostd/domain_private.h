@@ -7,6 +7,9 @@
 /* Whatever we knew of a vCPU's thread doesn't hold for another. */
 void domain_forget_thread(struct domain *domain, unsigned vcpu);
 
+/* Says to its guest whether it may be quiet, if it was told otherwise. */
+void domain_tell_quiet(struct domain *domain);
+
 /* -- domain_act.c -- */
 /* Writes what differs. In a hurry what is lowered doesn't wait for its longer interval. Returns when
  * there is more to do. */
@@ -23,8 +26,9 @@ int domain_begin_arbiter(struct domain *domain);
 /* What the operator or the configuration grants it is otherwise. */
 void domain_tell_grant(struct domain *domain);
 
-/* One vCPU, from its demand to its writes. Returns when to look again without a report. */
-uint64_t domain_run_vcpu(struct domain *domain, unsigned vcpu, uint64_t now_usec);
+/* All vCPUs, from their demands to their writes: those that rise first, for a write takes its time.
+ * Returns when to look again without a report. */
+uint64_t domain_run_vcpus(struct domain *domain, uint64_t now_usec);
 
 /* Whether a claim of any of its vCPUs isn't believed now, as a concern. */
 uint64_t domain_claims_concern(const struct domain *domain);

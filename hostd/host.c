@@ -11,6 +11,7 @@
 #include "common/macro.h"
 #include "common/rootfs.h"
 #include "hostd/listener.h"
+#include "hostd/nudge.h"
 #include "hostd/testing.h"
 
 /* -- setting up
@@ -139,6 +140,19 @@ static int make_actuator(struct host *host)
 	return 0;
 }
 
+/* Without one what is raised takes effect at the kernel's next tick or two: no reason not to start. */
+static void make_nudge(struct host *host)
+{
+	int r;
+
+	if (!host->config.nudge || !host->topology->invariant ||
+	    actuator_is_dry(host->actuator) || !actuator_has_ceilings(host->actuator))
+		return;
+	r = nudge_new(&host->env.nudge);
+	if (r < 0)
+		log_debug("no thread for nudges: %s", strerror(-r));
+}
+
 static void on_domain_changed(void *userdata)
 {
 	const struct host *host = userdata;
@@ -178,6 +192,8 @@ int host_new(sd_event *event, const struct host_options *options, const struct h
 		r = read_topology(host);
 	if (r >= 0)
 		r = make_actuator(host);
+	if (r >= 0)
+		make_nudge(host);
 	if (r >= 0)
 		r = host_add_floors(host);
 	if (r >= 0)
@@ -407,6 +423,7 @@ int host_free(struct host *host)
 	sd_event_source_disable_unref(host->floors_source);
 	sd_event_source_disable_unref(host->post_source);
 	sd_event_source_disable_unref(host->sighup_source);
+	nudge_free(host->env.nudge);
 	freq_reader_free(host->env.freq);
 	free(host->topology);
 	if (host->listen_fd >= 0)

@@ -21,7 +21,6 @@ static void fill_config(const struct host *host, struct arbiter_config *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->level.step = (uint16_t)config->floor_step;
 	ret->level.hold_usec = config->floor_hold_usec;
-	ret->level.busy_hold_usec = LEVEL_BUSY_HOLD_USEC;
 	ret->level.half_life_usec = config->floor_half_life_usec;
 	ret->level.slack1024 = (uint16_t)config->ceiling_slack1024;
 	ret->level.calm_usec = LEVEL_CALM_USEC;
@@ -51,8 +50,14 @@ int host_set_arbiter(struct host *host)
 	if (!host->env.arbiter)
 		return -ENOMEM;
 	memcpy(&host->arbiter_config, &config, sizeof(config));
-	CPUMASK_FOREACH(cpu, &host->topology->online)
-		arbiter_set_capacity(host->env.arbiter, cpu, host->topology->cpu[cpu].capacity1024);
+	CPUMASK_FOREACH(cpu, &host->topology->online) {
+		const struct topology_cpu *at = &host->topology->cpu[cpu];
+
+		arbiter_set_capacity(host->env.arbiter, cpu, at->capacity1024);
+		arbiter_set_policy(host->env.arbiter, cpu,
+				   at->policy == TOPOLOGY_NONE ? (uint16_t)(CPUMASK_CPUS + cpu)
+							       : at->policy);
+	}
 	return 0;
 }
 

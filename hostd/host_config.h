@@ -31,6 +31,7 @@ struct host_config {
 	uint64_t floor_half_life_usec;
 	uint64_t write_interval_usec;
 	uint64_t lower_interval_usec;
+	bool nudge;
 	uint64_t lease_max_usec;
 	uint64_t report_rate;
 	bool feedback;

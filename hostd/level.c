@@ -30,15 +30,11 @@ static void rise(struct level *level, const struct level_config *config, uint16_
 }
 
 static void fall(struct level *level, const struct level_config *config, uint16_t demand1024,
-		 enum level_why why, uint64_t now_usec)
+		 uint64_t now_usec)
 {
-	uint64_t hold_usec = why == LEVEL_SLEEPS ? config->hold_usec : config->busy_hold_usec;
-
 	/* The demand of the call before held until now, however long ago that call was. */
 	if (level->fall_usec == 0)
-		level->fall_usec = now_usec + hold_usec;
-	else if (why == LEVEL_BUSY)
-		level->fall_usec = MIN(level->fall_usec, now_usec + hold_usec);
+		level->fall_usec = now_usec + config->hold_usec;
 	while (level->level1024 > demand1024 && now_usec >= level->fall_usec) {
 		level->level1024 = halve(config, level->level1024, demand1024);
 		level->fall_usec += MAX(config->half_life_usec, 1);
@@ -48,15 +44,15 @@ static void fall(struct level *level, const struct level_config *config, uint16_
 }
 
 uint16_t level_move(struct level *level, const struct level_config *config, uint16_t demand1024,
-		    enum level_why why, uint64_t now_usec, uint64_t *ret_next_usec)
+		    bool left, uint64_t now_usec, uint64_t *ret_next_usec)
 {
 	if (demand1024 >= level->level1024) {
 		rise(level, config, demand1024, now_usec);
-	} else if (why == LEVEL_LEFT) {
+	} else if (left) {
 		level->level1024 = demand1024;
 		level->fall_usec = 0;
 	} else {
-		fall(level, config, demand1024, why, now_usec);
+		fall(level, config, demand1024, now_usec);
 	}
 	settle_zero(level, now_usec);
 	*ret_next_usec = level->fall_usec > 0 ? level->fall_usec : USEC_INFINITY;

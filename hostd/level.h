@@ -2,10 +2,9 @@
 /* What a vCPU, or a host CPU, is taken to need, and the floor (uclamp.min) and ceiling (uclamp.max)
  * that follow. Pure. docs/policy.md says why it is so.
  *
- * A level rises at once, for lateness is what we are
- * here to mend. When the tasks sleep it is held, for they come back, and a floor under a thread
- * that sleeps costs nothing; then it falls by halves. When a task has left the vCPU it falls at
- * once: it is elsewhere now. */
+ * A level rises at once, for lateness is what we are here to mend. When demand falls it is held, for
+ * tasks that sleep come back, and what comes back each period shouldn't be written each time; then
+ * it falls by halves. When a task has left the vCPU it falls at once: it is elsewhere now. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,7 +16,6 @@
  * costs some of it: the kernel takes the thread off its queue and looks at the frequency meanwhile.
  * So few of them. */
 #define LEVEL_GRAIN_RELATIVE 64U
-#define LEVEL_BUSY_HOLD_USEC UINT64_C(16000)
 #define LEVEL_CALM_USEC	     UINT64_C(5000)
 #define LEVEL_FORGET_USEC    UINT64_C(250000)
 
@@ -26,8 +24,7 @@ struct level_config {
 	uint16_t grain;	       /* floors and ceilings are multiples of it */
 	uint16_t step; /* what a floor or a ceiling may be too high by before it is lowered: fewer
 			  writes */
-	uint64_t hold_usec;	 /* after the last demand that reached the level, while it idles */
-	uint64_t busy_hold_usec; /* and while it is busy with less */
+	uint64_t hold_usec;	 /* after the last demand that reached the level */
 	uint64_t half_life_usec; /* then the distance to the demand halves in this time */
 	uint16_t slack1024;	 /* how far a ceiling stays above what native would run at */
 	uint64_t calm_usec;	 /* a ceiling comes back when demand hasn't risen for so long */
@@ -45,17 +42,11 @@ struct level {
 	uint64_t zero_usec; /* since when nothing is asked for; 0: something is, or never was */
 };
 
-/* What is known of a demand beside its size. */
-enum level_why {
-	LEVEL_BUSY,   /* something runs */
-	LEVEL_SLEEPS, /* what it was of sleeps */
-	LEVEL_LEFT, /* a task has left since the call before, so what it needed isn't coming back */
-};
-
-/* Moves the level to now_usec and returns it. demand1024: what is asked for from now on, 0..1024.
+/* Moves the level to now_usec and returns it. demand1024: what is asked for from now on, 0..1024;
+ * left: a task has left since the call before, so what it needed isn't coming back.
  * *ret_next_usec is when the level would change by itself, USEC_INFINITY if never. */
 uint16_t level_move(struct level *level, const struct level_config *config, uint16_t demand1024,
-		    enum level_why why, uint64_t now_usec, uint64_t *ret_next_usec);
+		    bool left, uint64_t now_usec, uint64_t *ret_next_usec);
 
 /* The floor for a level: with headroom, in grains, at most max1024. Where it is have1024
  * already it stays while that is enough and by less than a step too much: so a demand on the edge

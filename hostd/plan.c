@@ -4,6 +4,9 @@
 
 #include "common/macro.h"
 
+/* Less is little, and in an ordinary ramp comes with every report. */
+#define NUDGE_LEAST1024 64U
+
 static unsigned plan_cpus(const struct plan_have *have, const struct plan_want *want)
 {
 	if (!want->placed)
@@ -23,10 +26,20 @@ struct clamps plan_stands(const struct plan_have *have)
 	return clamps_tidy((struct clamps){have->floor1024, have->ceiling1024});
 }
 
+static bool raises(struct clamps from, struct clamps to)
+{
+	return to.floor1024 > from.floor1024 || to.ceiling1024 > from.ceiling1024;
+}
+
+bool plan_raises(const struct plan_have *have, const struct plan_want *want)
+{
+	return raises(plan_stands(have), plan_clamps(want));
+}
+
 /* A rise waits for the shorter interval alone: lateness is what we are here to mend. */
 static uint64_t interval(struct clamps from, struct clamps to, const struct plan_pace *pace)
 {
-	if (to.floor1024 > from.floor1024 || to.ceiling1024 > from.ceiling1024)
+	if (raises(from, to))
 		return pace->write_interval_usec;
 	return MAX(pace->write_interval_usec, pace->lower_interval_usec);
 }
@@ -47,6 +60,12 @@ unsigned plan_vcpu(const struct plan_have *have, const struct plan_want *want,
 		return ops;
 	}
 	return ops | (clamps_are_none(to) ? PLAN_CLEAR_CLAMPS : PLAN_SET_CLAMPS);
+}
+
+bool plan_nudges(struct clamps from, struct clamps to)
+{
+	return to.floor1024 >= from.floor1024 + NUDGE_LEAST1024 ||
+	       to.ceiling1024 >= from.ceiling1024 + NUDGE_LEAST1024;
 }
 
 void plan_done(struct plan_have *have, const struct plan_want *want, enum plan_op op,

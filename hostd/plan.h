@@ -53,6 +53,13 @@ struct clamps plan_stands(const struct plan_have *have);
 unsigned plan_vcpu(const struct plan_have *have, const struct plan_want *want,
 		   const struct plan_pace *pace, uint64_t now_usec, uint64_t *ret_next_usec);
 
+/* Whether floor or ceiling is to rise. Such writes come first. */
+bool plan_raises(const struct plan_have *have, const struct plan_want *want);
+
+/* Whether a write that led from the one to the other raises so much that a thread which runs
+ * shouldn't wait for the kernel's next look at the frequency: nudge.h. */
+bool plan_nudges(struct clamps from, struct clamps to);
+
 /* Notes that one of the writes was done. */
 void plan_done(struct plan_have *have, const struct plan_want *want, enum plan_op op,
 	       uint64_t now_usec);

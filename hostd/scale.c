@@ -56,6 +56,9 @@ static void advance(struct scale *scale, uint16_t delivered1024, uint64_t nsec, 
 
 	pelt_advance(&scale->worth, delivered1024, &worth_nsec, &worth_busy);
 	pelt_advance(&scale->seen, scale->applied1024, &seen_nsec, &seen_busy);
+	seen_nsec = nsec;
+	seen_busy = 0;
+	pelt_advance(&scale->guessed, scale->applied1024, &seen_nsec, &seen_busy);
 }
 
 static unsigned size_of(uint16_t util1024)
@@ -67,22 +70,27 @@ static unsigned size_of(uint16_t util1024)
 	return size;
 }
 
-/* Of a size that hasn't been seen: as if it had run at what is delivered now. */
+/* Of a size that hasn't been seen: as if it had run at what is delivered now, unless its guest has
+ * counted with that already. */
 static uint32_t factor_of(const struct scale *scale, const struct scale_table *table,
 			  uint16_t util1024)
 {
 	uint32_t factor = table->factor[size_of(util1024)];
 
-	return factor > 0 ? factor : (uint32_t)exponent_of(scale);
+	if (factor == 0)
+		factor = scale->invariant ? ONE : (uint32_t)exponent_of(scale);
+	return factor;
 }
 
 static void take_factor(const struct scale *scale, struct scale_table *table)
 {
 	uint64_t factor = (uint64_t)scale->worth.util * ONE / MAX(scale->seen.util, 1U);
+	uint64_t least = scale->invariant ? ONE * 3 / 4 : 1;
+	uint64_t most = scale->invariant ? ONE * 4 / 3 : FACTOR_MAX;
 
-	if (scale->seen.util >= SEEN_LEAST &&
+	if (scale->seen.util >= SEEN_LEAST && 2 * scale->guessed.util <= scale->seen.util &&
 	    5 * (scale->seen.util >> PELT_SHIFT) >= 4U * scale->demand1024)
-		table->factor[size_of(scale->demand1024)] = (uint32_t)CLAMP(factor, 1, FACTOR_MAX);
+		table->factor[size_of(scale->demand1024)] = (uint32_t)CLAMP(factor, least, most);
 }
 
 void scale_look(struct scale *scale, struct scale_table *table, const struct scale_look *look)
@@ -94,7 +102,7 @@ void scale_look(struct scale *scale, struct scale_table *table, const struct sca
 	if (!scale->reported)
 		scale->applied1024 = CAPACITY_SCALE;
 	if (!scale->looked || look->run_nsec < scale->run_nsec || nsec > GAP_NSEC) {
-		scale->worth = scale->seen = (struct pelt){};
+		scale->worth = scale->seen = scale->guessed = (struct pelt){};
 	} else {
 		busy_nsec = MIN(look->run_nsec - scale->run_nsec, nsec);
 		if (nsec - busy_nsec < nsec / IDLE_PART)
@@ -125,7 +133,8 @@ static void take_steal(struct scale *scale, uint64_t steal_usec, uint64_t usec)
 void scale_report(struct scale *scale, const struct scale_report *report, uint64_t now_usec)
 {
 	scale->demand1024 = report->demand1024;
-	scale->follows = report->follows;
+	scale->invariant = report->invariant;
+	scale->counts_work = report->counts_work;
 	scale->applied1024 = (uint16_t)CLAMP(report->applied1024, 1U, CAPACITY_SCALE);
 	if (scale->reported)
 		take_steal(scale, report->steal_usec, now_usec - scale->report_usec);
@@ -137,7 +146,7 @@ static void set_sums(struct scale *scale, uint16_t util1024, uint64_t factor)
 {
 	uint32_t util = MIN(util1024, CAPACITY_SCALE) << PELT_SHIFT;
 
-	scale->seen = (struct pelt){.util = util, .peak = util};
+	scale->seen = scale->guessed = (struct pelt){.util = util, .peak = util};
 	util = (uint32_t)MIN(util * factor / ONE, PELT_ONE);
 	scale->worth = (struct pelt){.util = util, .peak = util};
 }
@@ -151,13 +160,13 @@ void scale_come(struct scale *scale, const struct scale_table *table, uint16_t u
 void scale_leave(struct scale *scale, uint16_t util_avg1024)
 {
 	if (scale->looked)
-		set_sums(scale, util_avg1024, exponent_of(scale));
+		set_sums(scale, util_avg1024, scale->invariant ? ONE : exponent_of(scale));
 }
 
 /* Whether its utilization has to be converted at all. */
 static bool converts(const struct scale *scale)
 {
-	return scale->looked && !scale->follows;
+	return scale->looked && !scale->counts_work;
 }
 
 static uint16_t worth(const struct scale *scale, uint16_t util1024, uint64_t factor)

@@ -16,8 +16,8 @@
  * mostly memory), and a guest has one for each doubling of what is asked for: that is how its big
  * task is told from a timer's small one, which runs at the lowest frequency, wherever they are.
  *
- * A guest that follows what it is told counts as the host does, late by no more than FEEDBACK is:
- * it is taken at its word.
+ * A guest whose kernel has counters of its own (AMU) counts work as the host does, and is taken at
+ * its word. One that follows FEEDBACK isn't: that is late, and in steps.
  *
  * Stolen time is cut out of a guest's clock (update_rq_clock_task() in kernel/sched/core.c), so a
  * task that wants the CPU reads full however little it gets; what it would get on the host is its
@@ -35,7 +35,8 @@
 struct scale_report {
 	uint16_t demand1024;  /* 0..1024 at the guest's scale */
 	uint16_t applied1024; /* the scale that the guest's kernel applied, 1..1024 */
-	bool follows;	      /* its load tracking follows its cpufreq, which follows FEEDBACK */
+	bool invariant;	      /* its load tracking follows frequency: roughly it is right */
+	bool counts_work;     /* and by counters of its own: it is right */
 	uint64_t steal_usec;  /* stolen since its record before */
 };
 
@@ -54,9 +55,10 @@ struct scale_table {
 
 /* Of one vCPU. Zero-initialised: nothing is known of it, and its utilization is taken as it is. */
 struct scale {
-	bool looked, reported, follows;
+	bool looked, reported, invariant, counts_work;
 	uint64_t now_nsec, run_nsec; /* of the last look */
 	struct pelt worth, seen;
+	struct pelt guessed; /* what of seen came with a task, or was left by one */
 	uint32_t stolen;		  /* mean of the share of time, likewise */
 	uint16_t delivered1024;		  /* of the last look */
 	uint16_t demand1024, applied1024; /* of the last report */

@@ -11,6 +11,7 @@
 #define HELLO_FIXED    4U
 #define HELLO_CPU_SIZE 12U
 #define PING_SIZE      8U
+#define PING_SIZE_0_4  12U /* with flags */
 #define BYE_FIXED      4U
 #define NOTICE_MINOR   2U /* the first version that has it */
 #define EBPF_MINOR     3U /* and that says why there is no eBPF */
@@ -305,11 +306,19 @@ static int parse_feedback(const struct frame *frame, bool newer, struct message_
 	return 0;
 }
 
-static int parse_ping(const struct frame *frame, bool newer, struct message_ping *ret)
+static int parse_ping(const struct frame *frame, uint8_t peer_minor, struct message_ping *ret)
 {
-	if (frame->size < PING_SIZE || (!newer && frame->size != PING_SIZE))
+	bool newer = peer_minor > PROTO_MINOR;
+	bool has_flags = peer_minor >= 4 && frame->size >= PING_SIZE_0_4;
+	uint32_t flags = has_flags ? get_u32(frame->payload + PING_SIZE) : 0;
+
+	if (frame->size < PING_SIZE ||
+	    (!newer && frame->size != (has_flags ? PING_SIZE_0_4 : PING_SIZE)) ||
+	    (!newer && flags & ~PING_NO_REPORTS))
 		return -EBADMSG;
-	ret->stamp_usec = get_u64(frame->payload);
+	*ret = (struct message_ping){.stamp_usec = get_u64(frame->payload),
+				     .has_flags = has_flags,
+				     .flags = flags & PING_NO_REPORTS};
 	return 0;
 }
 
@@ -395,7 +404,7 @@ int message_parse(const struct frame *frame, uint8_t peer_minor, struct message 
 		return parse_feedback(frame, newer, &ret->feedback);
 	case MESSAGE_PING:
 		ret->type = MESSAGE_PING;
-		return parse_ping(frame, newer, &ret->ping);
+		return parse_ping(frame, peer_minor, &ret->ping);
 	case MESSAGE_BYE:
 		ret->type = MESSAGE_BYE;
 		return parse_bye(frame, &ret->bye);
@@ -531,6 +540,16 @@ int ping_put(uint8_t *buffer, size_t size, uint64_t stamp_usec)
 	frame_put_header(buffer, MESSAGE_PING, PING_SIZE);
 	put_u64(buffer + FRAME_HEADER, stamp_usec);
 	return FRAME_HEADER + PING_SIZE;
+}
+
+int ping_put_flags(uint8_t *buffer, size_t size, uint64_t stamp_usec, uint32_t flags)
+{
+	if (size < FRAME_HEADER + PING_SIZE_0_4)
+		return -ENOBUFS;
+	frame_put_header(buffer, MESSAGE_PING, PING_SIZE_0_4);
+	put_u64(buffer + FRAME_HEADER, stamp_usec);
+	put_u32(buffer + FRAME_HEADER + PING_SIZE, flags);
+	return FRAME_HEADER + PING_SIZE_0_4;
 }
 
 int bye_put(uint8_t *buffer, size_t size, enum bye_code code, const char *text)

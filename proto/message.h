@@ -10,7 +10,7 @@
 #include "proto/frame.h"
 
 #define PROTO_MAJOR       0U
-#define PROTO_MINOR       3U
+#define PROTO_MINOR       4U
 #define PROTO_PORT        9213U /* where hostd listens unless told */
 #define PROTO_CPUS_MAX    1024U
 #define PROTO_TEXT_MAX    200U
@@ -105,8 +105,13 @@ struct message_feedback {
 	const uint8_t *records;
 };
 
+/* The host has no use for reports, until a PING says otherwise; since 0.4. */
+#define PING_NO_REPORTS 0x0001U
+
 struct message_ping {
 	uint64_t stamp_usec;
+	bool has_flags; /* else nothing is said of them */
+	uint32_t flags; /* PING_* */
 };
 
 enum bye_code {
@@ -207,6 +212,7 @@ int report_put(uint8_t *buffer, size_t size, const struct message_report *report
 int feedback_put(uint8_t *buffer, size_t size, uint32_t sequence, const struct feedback_vcpu *vcpus,
 		 unsigned n_vcpus);
 int ping_put(uint8_t *buffer, size_t size, uint64_t stamp_usec);
+int ping_put_flags(uint8_t *buffer, size_t size, uint64_t stamp_usec, uint32_t flags);
 int bye_put(uint8_t *buffer, size_t size, enum bye_code code, const char *text);
 int notice_put(uint8_t *buffer, size_t size, const struct message_notice *notice);
 

@@ -56,7 +56,6 @@ static void read_config(struct input *input)
 		.kernel_minor = flags & 16 ? 8 : 1,
 	};
 	/* Not nothing: then it falls with each call. */
-	config.level.busy_hold_usec = 1 + config.level.hold_usec / 6;
 }
 
 static struct arbiter_grant read_grant(struct input *input)
@@ -234,17 +233,17 @@ static void add_domain(struct input *input, struct domain *domain)
 static void report(struct input *input, struct domain *domain, unsigned k)
 {
 	uint8_t flags = take_u8(input);
-	struct arbiter_report said = {.util_avg = (uint16_t)(take_u16(input) % 1025),
-				      .util_est = (uint16_t)(take_u16(input) % 1025),
+	uint16_t util_avg = (uint16_t)(take_u16(input) % 1025);
+	uint16_t util_est = (uint16_t)(take_u16(input) % 1025);
+	struct arbiter_report said = {.util_avg = util_avg,
 				      .applied1024 = flags & 8 ? 1024 : 1 + take_u8(input) * 4U,
 				      .steal_usec = flags & 16 ? take_u16(input) : 0,
 				      .saturated = flags & 1,
-				      .sleeps = flags & 32,
 				      .left = flags & 2,
 				      .came = flags & 64,
 				      .trusted = flags & 4};
 
-	said.demand1024 = MAX(said.util_avg, said.util_est);
+	said.demand1024 = MAX(util_avg, util_est);
 	if (flags & 128)
 		said = (struct arbiter_report){.applied1024 = 1024};
 	arbiter_report(arbiter, domain->number, k, &said, now_usec);

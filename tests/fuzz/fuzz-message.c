@@ -104,7 +104,10 @@ static int check_message(const struct message *message)
 	case MESSAGE_FEEDBACK:
 		return check_feedback(&message->feedback);
 	case MESSAGE_PING:
-		return ping_put(again, sizeof(again), message->ping.stamp_usec);
+		return message->ping.has_flags
+			       ? ping_put_flags(again, sizeof(again), message->ping.stamp_usec,
+						message->ping.flags)
+			       : ping_put(again, sizeof(again), message->ping.stamp_usec);
 	case MESSAGE_BYE:
 		check_text(message->bye.text);
 		return bye_put(again, sizeof(again), message->bye.code, message->bye.text);

@@ -70,7 +70,7 @@ static void read_configs(struct input *input)
 	levels = (struct level_config){.headroom1024 = take_u8(input) % 2 ? 1280 : 1024};
 	floor_max = (uint16_t)(take_u16(input) % 1025);
 	levels.step = (uint16_t)(take_u16(input) % 513);
-	levels.hold_usec = levels.busy_hold_usec = take_u16(input) * 10U;
+	levels.hold_usec = take_u16(input) * 10U;
 	levels.half_life_usec = take_u16(input);
 	placement = (struct placement_config){
 		.n_classes = take_u8(input) % 4,
@@ -322,7 +322,7 @@ static void look_at_vcpu(struct guest *guest, unsigned v, const struct cpumask *
 	uint64_t next;
 
 	REQUIRE(demand <= 1024);
-	level1024 = level_move(&vcpu->level, &levels, demand, LEVEL_BUSY, now_usec, &next);
+	level1024 = level_move(&vcpu->level, &levels, demand, false, now_usec, &next);
 	want.floor1024 = level_floor(&levels, level1024, vcpu->have.floor1024, floor_max);
 	REQUIRE(next > now_usec);
 	REQUIRE(level1024 >= demand);

@@ -12,6 +12,7 @@ import checks
 import choose
 import ctext
 import faults
+import mutants
 import tree
 
 
@@ -166,6 +167,17 @@ def test_variable_of_makefile():
     assert choose.variable(makefile, "b_pure") == ["p.c", "p.h", "q.c"]
     assert choose.variable(makefile, "a_pure") == ["x.c"]
     checks.raises(ValueError, choose.variable, makefile, "pure")
+
+
+def test_all_that_decides():
+    """Of the files that tests/pure.sh holds to be pure, hostd's; and what is left out, or added by hand, is still there."""
+    makefile = (HERE.parents[1] / "Makefile.am").read_text()
+    paths, pure = mutants.policy(makefile), choose.variable(makefile, "hostd_pure")
+    assert {"hostd/arbiter.c", "hostd/level.c", "hostd/plan.c", "common/pelt.c"} <= set(paths)
+    assert mutants.NO_POLICY <= set(pure)
+    assert set(paths) == {path for path in pure if path.endswith(".c")} - mutants.NO_POLICY | set(mutants.SHARED_POLICY)
+    for path in mutants.SHARED_POLICY:
+        assert " %s" % path in makefile.split("PURE_SOURCES=")[1].splitlines()[0], path
 
 
 def test_equivalent(directory):

@@ -12,9 +12,11 @@ import choose
 import tree
 
 HERE = pathlib.Path(__file__).resolve().parent
-# The pure files of Makefile.am's hostd_pure are policy, but for what only words what was decided elsewhere.
+# The pure files of Makefile.am's hostd_pure are policy, but for what only words what was decided elsewhere; and so is the
+# arithmetic that they share with guestd.
 POLICY_VARIABLE, NO_POLICY = "hostd_pure", {"hostd/concern.c"}
-TEST_VARIABLES = ("hostd_tests", "replay_programs")
+SHARED_POLICY = ["common/pelt.c", "common/pelt_decay.c"]
+TEST_VARIABLES = ("common_tests", "hostd_tests", "replay_programs")
 
 
 def arguments():
@@ -29,6 +31,12 @@ def arguments():
     parser.add_argument("--source", default=HERE.parents[1], type=pathlib.Path, help="the source tree")
     parser.add_argument("file", nargs="*", help="instead of all that Makefile.am's %s names" % POLICY_VARIABLE)
     return parser.parse_args()
+
+
+def policy(makefile):
+    """All files that decide."""
+    return [path for path in choose.variable(makefile, POLICY_VARIABLE)
+            if path.endswith(".c") and path not in NO_POLICY] + SHARED_POLICY
 
 
 def show(where, mutant, outcome):
@@ -92,8 +100,7 @@ class Hunt:
 def main():
     options = arguments()
     makefile = (options.source / "Makefile.am").read_text()
-    paths = options.file or [path for path in choose.variable(makefile, POLICY_VARIABLE)
-                             if path.endswith(".c") and path not in NO_POLICY]
+    paths = options.file or policy(makefile)
     texts = {path: (options.source / path).read_text() for path in paths}
     if options.list:
         for path in paths:

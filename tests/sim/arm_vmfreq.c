@@ -153,6 +153,8 @@ static struct hostd_config hostd_config_of(const struct scenario *scenario)
 	struct hostd_config config;
 
 	hostd_config_init(&config);
+	if (scenario->hostd)
+		config.host = *scenario->hostd;
 	if (from < until) {
 		config.settled_from_nsec = until - (until - from) / 3;
 		config.settled_until_nsec = until;
@@ -167,8 +169,7 @@ static void on_warm(struct event *event)
 {
 	struct arm_state *state = EVENT_OWNER(event, struct arm_state, warm);
 
-	*world_arm_figures(state->world) =
-		(struct arm_figures){};
+	*world_arm_figures(state->world) = (struct arm_figures){};
 }
 
 static void *begin(struct world *world)

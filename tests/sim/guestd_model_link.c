@@ -6,7 +6,7 @@
 #include "common/macro.h"
 #include "tests/sim/guestd_model_private.h"
 
-#define SETTLED_USEC	    (10 * USEC_PER_SEC) /* as there */
+#define SETTLED_USEC	    (500 * USEC_PER_MSEC) /* as there */
 #define RETRY_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
 /* As hang_up(). */
@@ -116,6 +116,10 @@ static bool take_frame(struct guestd_model *model, const struct frame *frame, ui
 	switch (dialog_frame(&model->dialog, frame, now_usec)) {
 	case DIALOG_STREAMING:
 		start_streaming(model, now_usec);
+		return model->state == UPLINK_UP;
+	case DIALOG_WANTS:
+		reporter_mute(model->reporter, model->dialog.quiet);
+		guestd_tick(model);
 		return model->state == UPLINK_UP;
 	case DIALOG_FEEDBACK:
 		governor_feed(&model->governor, &model->dialog.message.feedback, now_usec);

@@ -133,12 +133,22 @@ static void look(struct guestd_model *model, uint64_t now_usec)
 			  now_usec * NSEC_PER_USEC);
 }
 
+/* With nothing to say but a PING. */
+static uint64_t quiet_usec(const struct guestd_model *model, uint64_t now_usec)
+{
+	uint64_t next_usec = reporter_next_usec(model->reporter);
+
+	return next_usec > now_usec ? next_usec - now_usec : USEC_PER_MSEC;
+}
+
 /* As guest_signal_settle(). */
 static uint64_t settle(struct guestd_model *model, uint64_t now_usec)
 {
 	measure_cost(model);
 	if (!model->dialog.streaming)
 		return model->state == UPLINK_DOWN ? REPORTER_PING_USEC : WAIT_USEC;
+	if (model->dialog.quiet)
+		return quiet_usec(model, now_usec);
 	return signal_model_settle(model->signal, &model->cpus, model->reporter, model->cost_nsec,
 				   now_usec);
 }
@@ -200,6 +210,8 @@ static uint64_t next_sample_usec(struct guestd_model *model)
 		model->quiet_samples++;
 	if (!model->dialog.streaming)
 		return model->config.guest.idle_interval_usec;
+	if (model->dialog.quiet)
+		return REPORTER_PING_USEC / 2;
 	if (model->quiet_samples >= QUIET_SAMPLES) {
 		if (!reporter_is_busy(model->reporter))
 			return model->config.guest.idle_interval_usec;

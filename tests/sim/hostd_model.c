@@ -159,6 +159,7 @@ struct hostd_model *hostd_model_new(struct queue *queue, struct machine *machine
 	host->work.fire = on_work;
 	set_policies(host);
 	hostd_look_init(host);
+	hostd_nudge_init(host);
 	if (set_placement(host) && hostd_policy_init(host))
 		return host;
 	arbiter_free(host->arbiter);
@@ -190,6 +191,7 @@ void hostd_model_free(struct hostd_model *host)
 	}
 	queue_set(host->queue, &host->work, SIM_NEVER);
 	hostd_look_done(host);
+	hostd_nudge_done(host);
 	arbiter_free(host->arbiter);
 	free(host);
 }

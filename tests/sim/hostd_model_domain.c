@@ -2,11 +2,13 @@
 /* One domain of the simulated hostd: from its guest's demands to its vCPU threads, and back what
  * they get. As hostd/domain.c. */
 #include "common/macro.h"
+#include "hostd/feedback.h"
 #include "tests/sim/hostd_model_private.h"
 
 /* As there. */
 #define RESOLVE_USEC   (500 * USEC_PER_MSEC)
 #define KEEPALIVE_USEC (5 * USEC_PER_SEC)
+#define AFTER_WRITE_USEC (4 * USEC_PER_MSEC)
 
 /* -- threads -- */
 
@@ -63,17 +65,28 @@ static bool has_all_threads(const struct hostd_domain *domain)
 
 /* -- acting -- */
 
+/* As hasten_feedback(). */
+static void hasten_feedback(struct hostd_domain *domain, uint64_t soon_usec)
+{
+	if (domain->feedback_timer.at_nsec > soon_usec * NSEC_PER_USEC - DAEMON_BASE_NSEC)
+		daemon_set_timer(domain->host->queue, &domain->feedback_timer, soon_usec,
+				 HOSTD_ACCURACY_USEC);
+}
+
 /* As run(). */
 static void run(struct hostd_domain *domain, uint64_t now_usec)
 {
-	uint64_t next_usec;
+	uint64_t next_usec, writes;
 
 	if (domain->has_hello && now_usec >= domain->resolve_usec && !has_all_threads(domain))
 		hostd_domain_find_threads(domain);
 	demand_expire(&domain->demand, now_usec);
 	if (demand_any(&domain->demand))
 		hostd_look_begin(domain->host);
+	writes = domain->host->figures->writes;
 	next_usec = hostd_policy_run(domain, now_usec);
+	if (domain->host->figures->writes != writes)
+		hasten_feedback(domain, now_usec + AFTER_WRITE_USEC);
 	if (domain->demand.lease_until_usec)
 		next_usec = MIN(next_usec, domain->demand.lease_until_usec);
 	daemon_set_timer(domain->host->queue, &domain->timer, next_usec, HOSTD_ACCURACY_USEC);
@@ -106,18 +119,45 @@ void hostd_domain_update(struct hostd_domain *domain)
 
 /* -- feedback -- */
 
-/* No more than this can a record tell: which of the host's operating points it is, in whole bits.
- */
+/* No more than this can a record tell: which of the host's operating points it is, or which step,
+ * in whole bits. */
 static unsigned bits_of(const struct hostd_model *host)
 {
 	const struct machine_config *config = machine_config(host->machine);
-	unsigned values = 0, bits = 0;
+	unsigned steps = CAPACITY_SCALE / host->config.host.feedback_step1024, values = 0, bits = 0;
 
 	for (unsigned i = 0; i < config->n_domains; i++)
 		values += config->domain[i].n_opps;
-	while (1U << bits < values)
+	while (1U << bits < MIN(values, steps))
 		bits++;
 	return bits;
+}
+
+/* As topology_top_khz(). */
+static uint32_t top_khz(const struct hostd_model *host)
+{
+	const struct kernel_config *config = &machine_config(host->machine)->kernel;
+	double most = 0;
+	uint32_t khz = 0;
+
+	for (unsigned i = 0; i < host->n_cpus; i++) {
+		if (config->capacity[i] < most)
+			continue;
+		khz = machine_max_khz(host->machine, i);
+		most = config->capacity[i];
+	}
+	return khz;
+}
+
+/* As say_delivered(). */
+static void say_delivered(const struct hostd_domain *domain, unsigned i, struct feedback_vcpu *ret)
+{
+	struct feedback_vcpu real;
+
+	hostd_delivered(domain, i, &real);
+	feedback_say(&real, &domain->vcpus[i].told,
+		     (uint16_t)domain->host->config.host.feedback_step1024, top_khz(domain->host),
+		     ret);
 }
 
 /* As send_feedback(). */
@@ -137,7 +177,7 @@ static void send_feedback(struct hostd_domain *domain, uint64_t now_usec)
 		/* While it sleeps the frequency of its CPU is somebody else's. */
 		if (!domain->vcpus[i].thread || !domain->vcpus[i].thread->queued)
 			continue;
-		hostd_delivered(domain, i, &changed[n]);
+		say_delivered(domain, i, &changed[n]);
 		n += changed[n].freq_khz != told->freq_khz ||
 		     changed[n].capacity != told->capacity ||
 		     changed[n].freq_max_khz != told->freq_max_khz;
@@ -164,10 +204,26 @@ static bool wants_feedback(const struct hostd_domain *domain)
 	return domain->host->config.host.feedback && domain->agent->feedback;
 }
 
+/* As domain_is_quiet(): of a guest that has greeted. */
+static bool is_quiet(const struct hostd_domain *domain)
+{
+	return domain->agent->goal == GOAL_OFF && !(domain->follows && wants_feedback(domain));
+}
+
+/* As send_quiet(). A scenario's goals don't change. */
+static void send_quiet(struct hostd_domain *domain, uint64_t now_usec)
+{
+	uint8_t frame[FRAME_HEADER + 12];
+	int size = ping_put_flags(frame, sizeof(frame), now_usec, PING_NO_REPORTS);
+
+	if (size > 0)
+		hostd_session_send(domain, frame, (size_t)size);
+}
+
 /* As feedback_pause(). */
 static uint64_t feedback_pause(const struct hostd_domain *domain)
 {
-	return wants_feedback(domain) && demand_any(&domain->demand)
+	return wants_feedback(domain) && demand_any(&domain->demand) && !is_quiet(domain)
 		       ? domain->host->config.host.feedback_interval_usec
 		       : KEEPALIVE_USEC;
 }
@@ -186,20 +242,13 @@ void hostd_domain_on_feedback(struct hostd_domain *domain)
 
 	if (!domain->has_hello)
 		return;
-	if (wants_feedback(domain))
+	if (is_quiet(domain))
+		send_quiet(domain, now_usec);
+	else if (wants_feedback(domain))
 		send_feedback(domain, now_usec);
 	else if (ping_put(frame, sizeof(frame), now_usec) > 0)
 		hostd_session_send(domain, frame, sizeof(frame));
 	set_feedback(domain, now_usec + feedback_pause(domain));
-}
-
-/* As hasten_feedback(). */
-static void hasten_feedback(struct hostd_domain *domain, uint64_t now_usec)
-{
-	uint64_t soon_usec = now_usec + feedback_pause(domain);
-
-	if (domain->feedback_timer.at_nsec > soon_usec * NSEC_PER_USEC - DAEMON_BASE_NSEC)
-		set_feedback(domain, soon_usec);
 }
 
 /* -- the guest -- */
@@ -213,6 +262,7 @@ void hostd_domain_greet(struct hostd_domain *domain, const struct message_hello 
 	vcpu_identity_map(&domain->identity, &machine, domain->n_vcpus, hello);
 	domain->has_hello = true;
 	domain->invariant = hello->invariant;
+	domain->follows = hello->cpufreq == CPUFREQ_OURS;
 	domain->signal = hello->signal;
 	demand_init(&domain->demand, domain->demands, domain->n_vcpus);
 	domain->demand.identity = &domain->identity;
@@ -233,7 +283,7 @@ void hostd_domain_report(struct hostd_domain *domain, const struct message_repor
 	demand_report(&domain->demand, report, domain->host->config.host.lease_max_usec, now_usec);
 	run(domain, now_usec);
 	if (!was_busy)
-		hasten_feedback(domain, now_usec);
+		hasten_feedback(domain, now_usec + feedback_pause(domain));
 }
 
 /* As domain_silent(). */

@@ -16,7 +16,6 @@ bool hostd_policy_init(struct hostd_model *host)
 	const struct arbiter_config arbiter = {
 		.level = {.step = (uint16_t)config->floor_step,
 			  .hold_usec = config->floor_hold_usec,
-			  .busy_hold_usec = LEVEL_BUSY_HOLD_USEC,
 			  .half_life_usec = config->floor_half_life_usec,
 			  .slack1024 = (uint16_t)config->ceiling_slack1024,
 			  .calm_usec = LEVEL_CALM_USEC,
@@ -32,8 +31,10 @@ bool hostd_policy_init(struct hostd_model *host)
 	};
 
 	host->arbiter = arbiter_new(&arbiter);
-	for (unsigned i = 0; host->arbiter && i < machine->kernel.n_cpus; i++)
+	for (unsigned i = 0; host->arbiter && i < machine->kernel.n_cpus; i++) {
 		arbiter_set_capacity(host->arbiter, i, (uint16_t)machine->kernel.capacity[i]);
+		arbiter_set_policy(host->arbiter, i, (uint16_t)machine->kernel.domain[i]);
+	}
 	return host->arbiter;
 }
 
@@ -93,12 +94,10 @@ static void tell_arbiter(struct hostd_domain *domain, unsigned i, uint64_t now_u
 	if (counts || demand->news)
 		report = (struct arbiter_report){
 			.util_avg = counts ? demand->util_avg : 0,
-			.util_est = counts ? demand->util_est : 0,
 			.demand1024 = demand->util1024,
 			.applied1024 = domain->invariant ? demand->freq_scale : CAPACITY_SCALE,
-			.follows = domain->invariant,
+			.invariant = domain->invariant,
 			.steal_usec = demand->news ? demand->last_steal_usec : 0,
-			.sleeps = demand->sleeps,
 			.saturated = counts && demand->flags & VCPU_SATURATED,
 			.left = demand->news && demand->left && domain->signal == SIGNAL_EBPF,
 			.came = demand->news && demand->came,
@@ -111,45 +110,64 @@ static void tell_arbiter(struct hostd_domain *domain, unsigned i, uint64_t now_u
 	arbiter_report(domain->host->arbiter, domain->number, i, &report, now_usec);
 }
 
-static uint64_t run_vcpu(struct hostd_domain *domain, unsigned i, uint64_t now_usec)
+/* As decide(). */
+static uint64_t decide(struct hostd_domain *domain, unsigned i, uint64_t now_usec)
 {
 	const struct hostd_model *host = domain->host;
 	struct hostd_vcpu *vcpu = &domain->vcpus[i];
-	uint64_t next_want, next_place = USEC_INFINITY, next_plan;
+	uint64_t next_want, next_place = USEC_INFINITY;
 	bool knows = domain->has_hello && !domain->demand.lapsed;
 	struct arbiter_want arbitrated;
-	struct plan_want want = {};
 
-	tell_arbiter(domain, i, now_usec);
 	arbiter_want(host->arbiter, domain->number, i, now_usec, &arbitrated, &next_want);
-	want.floor1024 = arbitrated.floor1024;
-	want.ceiling1024 = arbitrated.ceiling1024;
+	vcpu->hurry = arbitrated.hurry;
+	vcpu->plan = (struct plan_want){.floor1024 = arbitrated.floor1024,
+					.ceiling1024 = arbitrated.ceiling1024};
 	if (vcpu->cpus_are_theirs)
-		want.placed = vcpu->have.placed, want.cpus = vcpu->have.cpus;
+		vcpu->plan.placed = vcpu->have.placed, vcpu->plan.cpus = vcpu->have.cpus;
 	else if (knows && host->has_cpus)
-		want.placed =
-			placement_choose(&vcpu->placement, &host->placement, arbitrated.level1024,
-					 &vcpu->allowed, now_usec, &want.cpus, &next_place);
+		vcpu->plan.placed = placement_choose(&vcpu->placement, &host->placement,
+						     arbitrated.level1024, &vcpu->allowed, now_usec,
+						     &vcpu->plan.cpus, &next_place);
 	else
 		vcpu->placement = (struct placement_state){};
-	if (!vcpu->thread)
-		return MIN(next_want, next_place);
-	next_plan = hostd_write(domain, i, &want, arbitrated.hurry, now_usec);
-	return MIN(next_plan, MIN(next_want, next_place));
+	return MIN(next_want, next_place);
 }
 
-uint64_t hostd_policy_run(struct hostd_domain *domain, uint64_t now_usec)
+/* As act(). */
+static uint64_t act(struct hostd_domain *domain, bool rises, uint64_t now_usec)
 {
 	uint64_t next_usec = USEC_INFINITY;
 
-	if (domain->agent->goal == GOAL_OFF)
-		return USEC_INFINITY;
 	for (unsigned i = 0; i < domain->n_vcpus; i++) {
-		uint64_t vcpu_next = run_vcpu(domain, i, now_usec);
+		struct hostd_vcpu *vcpu = &domain->vcpus[i];
+		uint64_t vcpu_next;
 
+		if (!vcpu->thread || (rises && !plan_raises(&vcpu->have, &vcpu->plan)))
+			continue;
+		vcpu_next = hostd_write(domain, i, &vcpu->plan, vcpu->hurry, now_usec);
 		next_usec = MIN(next_usec, vcpu_next);
 	}
 	return next_usec;
+}
+
+/* As domain_run_vcpus(). */
+uint64_t hostd_policy_run(struct hostd_domain *domain, uint64_t now_usec)
+{
+	uint64_t next_usec = USEC_INFINITY, next_act;
+
+	if (domain->agent->goal == GOAL_OFF)
+		return USEC_INFINITY;
+	for (unsigned i = 0; i < domain->n_vcpus; i++)
+		tell_arbiter(domain, i, now_usec);
+	for (unsigned i = 0; i < domain->n_vcpus; i++) {
+		uint64_t vcpu_next = decide(domain, i, now_usec);
+
+		next_usec = MIN(next_usec, vcpu_next);
+	}
+	act(domain, true, now_usec);
+	next_act = act(domain, false, now_usec);
+	return MIN(next_usec, next_act);
 }
 
 static struct hostd_domain *by_number(struct hostd_model *host, uint32_t number)

@@ -48,6 +48,8 @@ struct hostd_vcpu {
 	uint64_t found_allowed; /* and without it */
 	/* hostd_model_policy.c's */
 	struct placement_state placement;
+	struct plan_want plan;
+	bool hurry;
 	uint16_t told1024; /* the demand that the arbiter knows */
 	uint64_t run_nsec; /* at the look before */
 };
@@ -83,6 +85,7 @@ struct hostd_domain {
 	struct hostd_session session;
 	bool has_hello; /* domain->session and domain->hello */
 	bool invariant;
+	bool follows; /* its guest sets a cpufreq by FEEDBACK */
 	unsigned signal;
 	struct vcpu_identity identity;
 	struct guest_demand demand;
@@ -105,6 +108,7 @@ struct hostd_model {
 	uint64_t other_usec, check_usec; /* when they are looked at next */
 	struct placement_config placement;
 	bool has_cpus; /* actuator_has_cpus() */
+	struct task nudge;
 	struct hostd_domain *domains;
 
 	/* The process. */
@@ -148,6 +152,8 @@ void hostd_domain_find_threads(struct hostd_domain *domain);
 void hostd_domain_on_feedback(struct hostd_domain *domain);
 
 /* -- hostd_model_write.c: the actuators -- */
+void hostd_nudge_init(struct hostd_model *host);
+void hostd_nudge_done(struct hostd_model *host);
 /* As run_plan(): writes what differs. Returns when there is more to do. */
 uint64_t hostd_write(struct hostd_domain *domain, unsigned vcpu, const struct plan_want *want,
 		     bool hurry, uint64_t now_usec);

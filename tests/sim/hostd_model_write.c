@@ -4,6 +4,7 @@
 #include "common/macro.h"
 #include "tests/sim/hostd_model_private.h"
 
+#define NUDGE_NSEC  3000 /* of work: to wake, to read, to sleep */
 #define WINDOW_USEC (4 * USEC_PER_MSEC) /* by hostd's own clock */
 
 /* Counts a write, and how many of this vCPU the last 4 ms have seen. */
@@ -47,6 +48,59 @@ static void note_floors(struct hostd_model *host)
 	host->figures->floors_sum_most = MAX(host->figures->floors_sum_most, sum);
 }
 
+/* -- nudges: as hostd/nudge.c -- */
+
+static void on_nudged(_unused_ struct task *task)
+{
+}
+
+static const struct task_ops nudge_ops = {.done = on_nudged};
+
+void hostd_nudge_init(struct hostd_model *host)
+{
+	task_init(&host->nudge, machine_kernel(host->machine), "vmfreq-hostd", UINT64_MAX,
+		  &nudge_ops, NULL);
+}
+
+void hostd_nudge_done(struct hostd_model *host)
+{
+	task_remove(&host->nudge);
+}
+
+static unsigned elsewhere(const struct hostd_model *host, unsigned cpu)
+{
+	const struct kernel *kernel = machine_kernel(host->machine);
+	unsigned other = 0;
+
+	while (other < host->n_cpus && (other == cpu || !kernel_is_online(kernel, other)))
+		other++;
+	return other;
+}
+
+/* The way round by another CPU is taken without its time, which hostd's own CPU has. */
+static void nudge_cpu(struct hostd_model *host, unsigned cpu)
+{
+	if (!kernel_is_online(machine_kernel(host->machine), cpu))
+		return;
+	if (host->nudge.cpu == cpu)
+		task_move(&host->nudge, elsewhere(host, cpu));
+	task_set_allowed(&host->nudge, UINT64_C(1) << cpu);
+	task_wake(&host->nudge, NUDGE_NSEC, false);
+	host->figures->nudges++;
+}
+
+/* As nudge() of hostd/domain_act.c. */
+static void nudge(struct hostd_domain *domain, unsigned i, struct clamps from)
+{
+	struct hostd_model *host = domain->host;
+	unsigned cpu = arbiter_cpu_of(host->arbiter, domain->number, i);
+
+	if (host->config.host.nudge && machine_config(host->machine)->kernel.invariant &&
+	    cpu != ARBITER_CPU_UNKNOWN && !domain->demands[i].sleeps &&
+	    plan_nudges(from, plan_stands(&domain->vcpus[i].have)))
+		nudge_cpu(host, cpu);
+}
+
 static void do_op(struct hostd_domain *domain, unsigned i, enum plan_op op,
 		  const struct plan_want *want)
 {
@@ -69,6 +123,7 @@ uint64_t hostd_write(struct hostd_domain *domain, unsigned i, const struct plan_
 	static const enum plan_op order[] = {PLAN_SET_CPUS, PLAN_SET_CLAMPS, PLAN_CLEAR_CLAMPS,
 					     PLAN_CLEAR_CPUS};
 	struct hostd_vcpu *vcpu = &domain->vcpus[i];
+	struct clamps stood = plan_stands(&vcpu->have);
 	uint64_t next_usec;
 	const struct host_config *config = &domain->host->config.host;
 	const struct plan_pace pace = {config->write_interval_usec,
@@ -79,6 +134,7 @@ uint64_t hostd_write(struct hostd_domain *domain, unsigned i, const struct plan_
 		if (ops & order[k]) {
 			do_op(domain, i, order[k], want);
 			plan_done(&vcpu->have, want, order[k], now_usec);
+			nudge(domain, i, stood);
 		}
 	if (ops != PLAN_NOTHING)
 		note_floors(domain->host);

@@ -7,6 +7,7 @@
 
 #include "common/macro.h"
 #include "common/parse.h"
+#include "tests/sim/setting.h"
 #include "tests/sim/table.h"
 
 #define TUNING_FIRST 1U
@@ -16,9 +17,10 @@
 
 struct options {
 	struct runner runner;
-	bool trace, details;
+	bool trace, details, list, settings;
 	int judge; /* the arm that is judged as vmfreq's would be, or -1 */
 	const char *csv;
+	struct host_config hostd;
 };
 
 static const char help[] =
@@ -32,6 +34,9 @@ static const char help[] =
 	"  --arm A,B...      native, without, patches, with, pinned (default: all that there are "
 	"but pinned)\n"
 	"  --judge ARM       bounds are checked as if this arm were vmfreq's\n"
+	"  --set KEY=VALUE   vmfreq-hostd's, as in [host] of vmfreq.conf; may stand more than "
+	"once\n"
+	"  --settings        the keys that can be set, and what they are\n"
 	"  --jobs N          runs at a time (default: one for each CPU)\n"
 	"  --details         the figures of each load and run, too\n"
 	"  --csv FILE        they are written to FILE\n"
@@ -42,6 +47,12 @@ static const char help[] =
 static int wrong(const char *what, const char *word)
 {
 	fprintf(stderr, "vmfreq-sim: %s '%s'; look at --help\n", what, word);
+	return -EINVAL;
+}
+
+static int wrong_setting(const char *message)
+{
+	fprintf(stderr, "vmfreq-sim: --set: %s\n", message);
 	return -EINVAL;
 }
 
@@ -93,12 +104,21 @@ static int read_jobs(const char *text, struct runner *runner)
 	return 0;
 }
 
+static int read_setting(const char *text, struct host_config *hostd)
+{
+	char message[512];
+
+	return setting_read(text, hostd, message, sizeof(message)) < 0 ? wrong_setting(message) : 0;
+}
+
 enum {
 	OPT_SEED = 256,
 	OPT_SEEDS,
 	OPT_FINAL,
 	OPT_ARM,
 	OPT_JUDGE,
+	OPT_SET,
+	OPT_SETTINGS,
 	OPT_JOBS,
 	OPT_DETAILS,
 	OPT_CSV,
@@ -107,7 +127,7 @@ enum {
 	OPT_HELP
 };
 
-static int read_option(int option, char *arg, struct options *options, bool *ret_list)
+static int read_option(int option, char *arg, struct options *options)
 {
 	switch (option) {
 	case OPT_SEED:
@@ -122,6 +142,11 @@ static int read_option(int option, char *arg, struct options *options, bool *ret
 	case OPT_JUDGE:
 		options->judge = find_arm(arg);
 		return options->judge < 0 ? options->judge : 0;
+	case OPT_SET:
+		return read_setting(arg, &options->hostd);
+	case OPT_SETTINGS:
+		options->settings = true;
+		return 0;
 	case OPT_JOBS:
 		return read_jobs(arg, &options->runner);
 	case OPT_DETAILS:
@@ -134,7 +159,7 @@ static int read_option(int option, char *arg, struct options *options, bool *ret
 		options->trace = true;
 		return 0;
 	case OPT_LIST:
-		*ret_list = true;
+		options->list = true;
 		return 0;
 	case OPT_HELP:
 		fputs(help, stdout);
@@ -144,7 +169,7 @@ static int read_option(int option, char *arg, struct options *options, bool *ret
 	}
 }
 
-static int read_options(int argc, char **argv, struct options *options, bool *ret_list)
+static int read_options(int argc, char **argv, struct options *options)
 {
 	static const struct option table[] = {
 		{"seed", required_argument, NULL, OPT_SEED},
@@ -152,6 +177,8 @@ static int read_options(int argc, char **argv, struct options *options, bool *re
 		{"final", no_argument, NULL, OPT_FINAL},
 		{"arm", required_argument, NULL, OPT_ARM},
 		{"judge", required_argument, NULL, OPT_JUDGE},
+		{"set", required_argument, NULL, OPT_SET},
+		{"settings", no_argument, NULL, OPT_SETTINGS},
 		{"jobs", required_argument, NULL, OPT_JOBS},
 		{"details", no_argument, NULL, OPT_DETAILS},
 		{"csv", required_argument, NULL, OPT_CSV},
@@ -160,17 +187,22 @@ static int read_options(int argc, char **argv, struct options *options, bool *re
 		{"help", no_argument, NULL, OPT_HELP},
 		{},
 	};
+	char message[512];
 	int option, r = 0;
 
 	while (r >= 0 && (option = getopt_long(argc, argv, "", table, NULL)) >= 0)
-		r = read_option(option, optarg, options, ret_list);
+		r = read_option(option, optarg, options);
+	if (r >= 0 && setting_check(&options->hostd, message, sizeof(message)) < 0)
+		r = wrong_setting(message);
 	return r;
 }
 
 /* -- scenarios -- */
 
-static int read_scenarios(struct runner *runner, char **paths, size_t n)
+static int read_scenarios(struct options *options, char **paths, size_t n)
 {
+	struct runner *runner = &options->runner;
+
 	runner->scenarios = calloc(n + 1, sizeof(*runner->scenarios));
 	runner->paths = calloc(n + 1, sizeof(*runner->paths));
 	if (!runner->scenarios || !runner->paths)
@@ -180,6 +212,7 @@ static int read_scenarios(struct runner *runner, char **paths, size_t n)
 
 		if (r < 0)
 			return r;
+		runner->scenarios[i]->hostd = &options->hostd;
 		runner->paths[i] = paths[i];
 		runner->n_scenarios++;
 	}
@@ -265,24 +298,28 @@ static void set_defaults(struct options *options)
 	};
 	for (unsigned arm = 0; arm < ARM_N; arm++)
 		options->runner.arms[arm] = arm != ARM_PINNED;
+	config_defaults(host_config_keys, host_config_n_keys, &options->hostd);
 }
 
 int main(int argc, char **argv)
 {
 	struct options options;
 	glob_t found = {};
-	bool list = false;
 	int r;
 
 	set_defaults(&options);
-	r = read_options(argc, argv, &options, &list);
+	r = read_options(argc, argv, &options);
+	if (r >= 0 && options.settings) {
+		setting_print(&options.hostd, stdout);
+		return 0;
+	}
 	if (r >= 0 && optind == argc) {
 		glob(SRCDIR "/tests/sim/scenarios/*.sim", 0, NULL, &found);
-		r = read_scenarios(&options.runner, found.gl_pathv, found.gl_pathc);
+		r = read_scenarios(&options, found.gl_pathv, found.gl_pathc);
 	} else if (r >= 0) {
-		r = read_scenarios(&options.runner, argv + optind, (size_t)(argc - optind));
+		r = read_scenarios(&options, argv + optind, (size_t)(argc - optind));
 	}
-	if (r >= 0 && list)
+	if (r >= 0 && options.list)
 		list_scenarios(&options.runner);
 	else if (r >= 0)
 		r = options.trace ? trace(&options) : run(&options);

@@ -35,6 +35,8 @@ struct scenario_vm {
 	uint64_t start_nsec, stop_nsec; /* SIM_NEVER: it runs to the end */
 };
 
+struct host_config;
+
 /* What tasks do is load.h's; what has to hold is bound.h's. Both are opaque here. */
 struct scenario_load;
 struct scenario_bound;
@@ -55,6 +57,7 @@ struct scenario {
 	uint16_t budget1024_percent; /* hostd's budget: 0 is none, else percent of one largest CPU */
 	struct scenario_step *steps; /* what happens at a time: hotplug, pause, pins, a CPU goes offline */
 	unsigned n_steps;
+	const struct host_config *hostd; /* not of its text: NULL is hostd as by default */
 };
 
 /* Reads one. -errno, with "FILE:LINE: what is wrong" on stderr. */

@@ -35,5 +35,4 @@ void signal_model_look(struct signal_model *model, const struct cpumask *cpus,
 /* As guest_signal_settle(), of a connection that streams: lets the CPUs ring again. In what time to
  * look again though none does, in usec. cost_nsec is the CPU time of a look. */
 uint64_t signal_model_settle(struct signal_model *model, const struct cpumask *cpus,
-			     const struct reporter *reporter, uint64_t cost_nsec,
-			     uint64_t now_usec);
+			     struct reporter *reporter, uint64_t cost_nsec, uint64_t now_usec);

@@ -51,8 +51,23 @@ must 0 'short  *a test' --list "$scratch/short.sim"
 must 0 '| x | pinned | 1 |' --seed 1 --arm pinned --details "$scratch/short.sim"
 must 2 "there is no arm 'help'" --arm help "$scratch/short.sim"
 must 2 'one scenario, --seed N and --arm NAME' --trace "$scratch/short.sim"
+must 2 "floor_hol: there is no such key .* 'floor_hold'" --set floor_hol=1ms "$scratch/short.sim"
+must 2 "floor_hold: '1' is not a time" --set floor_hold=1 "$scratch/short.sim"
+must 2 "floor_step doesn't go with floor_max" --set floor_max=1% "$scratch/short.sim"
+must 0 '^floor_hold=7ms$' --set floor_hold=7ms --settings
 scenario 'gap = 1'
 must 2 'short.sim:7: ' "$scratch/short.sim"
+
+# What is set is vmfreq's alone.
+scenario 'gap >= 5%'
+for arm in without with; do
+	"$sim" --seed 1 --arm $arm --csv "$scratch/$arm" "$scratch/short.sim" >/dev/null
+	"$sim" --seed 1 --arm $arm --csv "$scratch/$arm.set" --set floor_max=0% "$scratch/short.sim" >/dev/null
+done
+if ! cmp -s "$scratch/without" "$scratch/without.set" || cmp -s "$scratch/with" "$scratch/with.set"; then
+	echo "FAIL: --set changes another arm's figures, or not vmfreq's"
+	exit 1
+fi
 
 # differs SAYS LIST: says where the bounds that don't hold aren't those of the list; whether there is such
 differs() {

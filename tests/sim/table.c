@@ -295,18 +295,19 @@ static void print_runs(const struct runner *runner, unsigned scenario)
 	const struct runs runs = runner_runs(runner, scenario);
 
 	printf("\n| arm | seed | mJ | mean MHz | changes/s | throttled | writes | in 4 ms | "
-	       "settled | reports | "
-	       "events | ms | KiB |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+	       "settled | nudges | reports | "
+	       "events | ms | KiB |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
 	for (unsigned arm = 0; arm < ARM_N; arm++)
 		for (unsigned seed = 0; runs.runs[arm] && seed < runner->n_seeds; seed++) {
 			const struct run_figures *run = &runs.runs[arm][seed];
 
 			printf("| %s | %u | %.1f | %.0f | %.1f | %.3f | %" PRIu64 " | %u | %" PRIu64
-			       " | %" PRIu64 " | %" PRIu64 " | %.1f | %" PRIu64 " |\n",
+			       " | %" PRIu64 " | %" PRIu64 " | %" PRIu64 " | %.1f | %" PRIu64
+			       " |\n",
 			       arm_name((enum arm_kind)arm), runner->first_seed + seed,
 			       run->energy_mj, run->mean_mhz, run->changes_per_sec, run->throttled,
 			       run->arm.writes, run->arm.most_in_4ms, run->arm.writes_settled,
-			       run->arm.reports, run->events, (double)run->wall_usec / 1000,
+			       run->arm.nudges, run->arm.reports, run->events, (double)run->wall_usec / 1000,
 			       run->memory_kb);
 		}
 }
@@ -328,6 +329,11 @@ void table_print_details(const struct runner *runner)
 	}
 }
 
+static const char *role_of(const struct group_figures *group)
+{
+	return group->background ? "background" : group->neighbour ? "neighbour" : "helped";
+}
+
 static void write_rows(const struct runner *runner, FILE *file, unsigned scenario, unsigned arm)
 {
 	const struct runs runs = runner_runs(runner, scenario);
@@ -340,12 +346,15 @@ static void write_rows(const struct runner *runner, FILE *file, unsigned scenari
 
 			fprintf(file,
 				"%s,%s,%u,%s,%u,%u,%u,%u,%.0f,%.0f,%.0f,%.4f,%.0f,%.0f,%.1f,%.3f,%."
-				"1f,%.2f,%" PRIu64 "\n",
+				"1f,%.2f,%" PRIu64 ",%.0f,%s,%d,%d\n",
 				runner->scenarios[scenario]->name, arm_name((enum arm_kind)arm),
 				runner->first_seed + seed, g->name, g->bursts, g->finished, g->due,
 				g->missed, g->mean_nsec, g->median_nsec, g->p95_nsec, g->stretch,
 				g->offered_nsec, g->done_nsec, g->mhz, run->energy_mj,
-				run->mean_mhz, run->changes_per_sec, run->arm.writes);
+				run->mean_mhz, run->changes_per_sec, run->arm.writes,
+				run->all_work_nsec, role_of(g),
+				!waives(runner->scenarios[scenario], BOUND_PARITY),
+				!waives(runner->scenarios[scenario], BOUND_PARITY_MISSES));
 		}
 	}
 }
@@ -358,7 +367,9 @@ int table_write_csv(const struct runner *runner, const char *path)
 		return -errno;
 	fputs("scenario,arm,seed,load,bursts,finished,due,missed,mean_nsec,median_nsec,p95_nsec,"
 	      "stretch,"
-	      "offered_nsec,done_nsec,mhz,energy_mj,mean_mhz,changes_per_s,writes\n",
+	      "offered_nsec,done_nsec,mhz,energy_mj,mean_mhz,changes_per_s,writes,all_work_nsec,"
+	      "role,"
+	      "parity_counts,misses_count\n",
 	      file);
 	for (unsigned i = 0; i < runner->n_scenarios; i++)
 		for (unsigned arm = 0; arm < ARM_N; arm++)

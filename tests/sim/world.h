@@ -42,6 +42,7 @@ struct vm *world_vm(struct world *world, unsigned i); /* NULL: it isn't running 
 struct arm_figures {
 	uint64_t reports, bytes;
 	uint64_t writes;	   /* sched_setattr() and the like */
+	uint64_t nudges;
 	uint64_t writes_settled;   /* in the last third of what the scenario calls steady */
 	unsigned most_in_4ms;	   /* of one vCPU */
 	double floors_sum_most;	   /* the largest sum of the CPUs' highest floors; with a budget alone */

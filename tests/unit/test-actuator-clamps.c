@@ -69,24 +69,17 @@ static void test_within_the_operators(void **state _unused_)
 	kernel->min = 200;
 	kernel->max = 500;
 	open_actuator(ACTUATOR_THREAD, false);
-	assert_true(set_clamps(800, 1024) >= 0);
-	assert_clamps(500, 500);
-	assert_true(set_clamps(800, 900) >= 0);
-	assert_clamps(500, 500);
-	assert_true(set_clamps(300, 400) >= 0);
-	assert_clamps(300, 400);
-	assert_true(set_clamps(0, 100) >= 0);
-	assert_clamps(200, 200);
-	assert_true(set_clamps(0, 1024) >= 0);
-	assert_clamps(200, 500);
+	assert_sets(800, 1024, 500, 500);
+	assert_sets(800, 900, 500, 500);
+	assert_sets(300, 400, 300, 400);
+	assert_sets(0, 100, 200, 200);
+	assert_sets(0, 1024, 200, 500);
 	/* He widens it while nothing of ours stands there. */
 	kernel->max = 700;
-	assert_true(set_clamps(800, 1024) >= 0);
-	assert_clamps(700, 700);
+	assert_sets(800, 1024, 700, 700);
 	/* And narrows it: from the next change on that is the limit. */
 	kernel->min = kernel->max = 100;
-	assert_true(set_clamps(600, 1024) >= 0);
-	assert_clamps(100, 100);
+	assert_sets(600, 1024, 100, 100);
 }
 
 /* While a floor stands there, the operator's maximum is read once, and again by the verify pass and
@@ -99,20 +92,16 @@ static void test_maximum_is_kept(void **state _unused_)
 	kernel->reads = 0;
 	assert_true(set_clamps(400, 1024) >= 0);
 	assert_int_equal(kernel->reads, 2);
-	assert_true(set_clamps(800, 1024) >= 0);
-	assert_clamps(500, 500);
+	assert_sets(800, 1024, 500, 500);
 	assert_true(set_clamps(450, 1024) >= 0);
 	assert_int_equal(kernel->reads, 6);
 	kernel->max = 700;
-	assert_true(set_clamps(800, 1024) >= 0);
-	assert_clamps(500, 700);
+	assert_sets(800, 1024, 500, 700);
 	assert_false(actuator_lost_ceiling(actuator, &actuated));
-	assert_true(set_clamps(900, 1024) >= 0);
-	assert_clamps(700, 700);
+	assert_sets(900, 1024, 700, 700);
 	assert_true(set_clamps(200, 1024) >= 0);
 	kernel->max = 600;
-	assert_true(set_clamps(650, 1024) >= 0);
-	assert_clamps(600, 600);
+	assert_sets(650, 1024, 600, 600);
 	/* A ceiling of ours is read before it is changed, and only then. */
 	assert_true(set_clamps(200, 300) >= 0);
 	kernel->reads = 0;
@@ -121,31 +110,24 @@ static void test_maximum_is_kept(void **state _unused_)
 	assert_true(set_clamps(250, 310) >= 0);
 	assert_int_equal(kernel->reads, 5);
 	/* With a ceiling of ours, and after it, it is what stood there then. */
-	assert_true(set_clamps(200, 300) >= 0);
-	assert_clamps(200, 300);
-	assert_true(set_clamps(900, 1024) >= 0);
-	assert_clamps(600, 600);
+	assert_sets(200, 300, 200, 300);
+	assert_sets(900, 1024, 600, 600);
 	assert_true(set_clamps(200, 1024) >= 0);
 	kernel->max = 550;
-	assert_true(set_clamps(900, 1024) >= 0);
-	assert_clamps(550, 550);
+	assert_sets(900, 1024, 550, 550);
 	/* Behind a ceiling, and where no floor stood, it is read anew. */
 	assert_true(set_clamps(200, 300) >= 0);
 	assert_true(set_clamps(400, 1024) >= 0);
 	kernel->max = 650;
-	assert_true(set_clamps(900, 1024) >= 0);
-	assert_clamps(650, 650);
+	assert_sets(900, 1024, 650, 650);
 	assert_true(set_clamps(0, 1024) >= 0);
 	kernel->max = 800;
-	assert_true(set_clamps(900, 1024) >= 0);
-	assert_clamps(800, 800);
+	assert_sets(900, 1024, 800, 800);
 	/* For a ceiling, too. */
 	assert_true(set_clamps(200, 1024) >= 0);
 	kernel->max = 300;
-	assert_true(set_clamps(200, 400) >= 0);
-	assert_clamps(200, 300);
-	assert_true(set_clamps(200, 250) >= 0);
-	assert_clamps(200, 250);
+	assert_sets(200, 400, 200, 300);
+	assert_sets(200, 250, 200, 250);
 	close_actuator();
 	assert_clamps(0, 300);
 }
@@ -170,8 +152,7 @@ static void test_taken_before_a_change(void **state _unused_)
 		EXPECT(kernel->min == MIN(next[i][0], 350U), "row %zu: %u", i, kernel->min);
 		assert_true(actuator_lost_ceiling(actuator, &actuated));
 		/* From then on, too. */
-		assert_true(set_clamps(100, 200) >= 0);
-		assert_clamps(100, 350);
+		assert_sets(100, 200, 100, 350);
 		close_actuator();
 		assert_clamps(0, 350);
 	}
@@ -186,13 +167,11 @@ static void test_taken_and_verified(void **state _unused_)
 	kernel->max = 500;
 	assert_false(actuator_lost_floor(actuator, &actuated));
 	assert_true(actuator_lost_ceiling(actuator, &actuated));
-	assert_true(set_clamps(0, 1024) >= 0);
-	assert_clamps(0, 500);
+	assert_sets(0, 1024, 0, 500);
 	/* Other means come: a clean slate. */
 	actuator_clear_clamps(actuator, &actuated);
 	assert_false(actuator_lost_ceiling(actuator, &actuated));
-	assert_true(set_clamps(0, 450) >= 0);
-	assert_clamps(0, 450);
+	assert_sets(0, 450, 0, 450);
 	close_actuator();
 	assert_clamps(0, 500);
 }
@@ -204,10 +183,8 @@ static void test_floor_taken(void **state _unused_)
 	open_actuator(ACTUATOR_THREAD, false);
 	assert_true(set_clamps(300, 600) >= 0);
 	kernel->min = 250;
-	assert_true(set_clamps(0, 1024) >= 0);
-	assert_clamps(250, 1024);
-	assert_true(set_clamps(0, 100) >= 0);
-	assert_clamps(250, 250);
+	assert_sets(0, 1024, 250, 1024);
+	assert_sets(0, 100, 250, 250);
 	close_actuator();
 	assert_clamps(250, 1024);
 }
@@ -246,15 +223,13 @@ static void test_errors(void **state _unused_)
 		assert_int_equal(set_clamps(300, 400), errors[i]);
 		assert_clamps(0, 1024);
 		kernel->error = 0;
-		assert_true(set_clamps(300, 400) >= 0);
-		assert_clamps(300, 400);
+		assert_sets(300, 400, 300, 400);
 		kernel->error = errors[i];
 		assert_int_equal(set_clamps(500, 1024), errors[i]);
 		assert_int_equal(set_clamps(0, 1024), errors[i]);
 		assert_clamps(300, 400);
 		kernel->error = 0;
-		assert_true(set_clamps(0, 1024) >= 0);
-		assert_clamps(0, 1024);
+		assert_sets(0, 1024, 0, 1024);
 	}
 	/* The thread is gone: there is nothing to put back any more. */
 	assert_true(set_clamps(300, 400) >= 0);
@@ -282,8 +257,7 @@ static void test_lifted_all_the_same(void **state _unused_)
 		assert_int_equal(set_clamps(450, next[i]), -EPERM);
 		assert_clamps(300, 1024);
 		kernel->min_error = 0;
-		assert_true(set_clamps(300, 400) >= 0);
-		assert_clamps(300, 400);
+		assert_sets(300, 400, 300, 400);
 
 		assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
 		/* One that is to be lower stays, and a floor that is to go goes. */
@@ -399,8 +373,7 @@ static void test_shared_cgroup(void **state _unused_)
 	close_actuator();
 	/* By thread it is the thread's alone, wherever that is. */
 	open_actuator(ACTUATOR_THREAD, false);
-	assert_true(set_clamps(256, 512) >= 0);
-	assert_clamps(256, 512);
+	assert_sets(256, 512, 256, 512);
 }
 
 /* -- by cpufreq

@@ -9,19 +9,18 @@
 
 static void begin(uint32_t budget, uint16_t step)
 {
-	struct arbiter_config config = plain;
+	struct arbiter_config config = floors_alone();
 
-	config.ceilings = false;
 	config.budget1024 = budget;
 	config.level.step = step;
 	arbiter_begin(&config);
 }
 
-static void begin_again(uint32_t budget)
+/* Another budget, as a reload brings it. */
+static void set_budget(uint32_t budget)
 {
-	struct arbiter_config config = plain;
+	struct arbiter_config config = floors_alone();
 
-	config.ceilings = false;
 	config.budget1024 = budget;
 	arbiter_configure(arbiter, &config);
 }
@@ -186,10 +185,8 @@ static void test_no_hold_when_short(_unused_ void **state)
 	uint32_t a, b;
 
 	begin(1000, 1);
-	a = add(1);
-	b = add(1);
-	allow(a, 0, "0");
-	allow(b, 0, "1");
+	a = add_on("0");
+	b = add_on("1");
 	assert_int_equal(ask(a, 0, 800, 0), 784);
 	assert_int_equal(ask(b, 0, 800, 0), 500);
 	forget_queue();
@@ -213,12 +210,9 @@ static void test_no_hold_when_short(_unused_ void **state)
 /* Another budget may end it, and a domain that goes takes what was held for it along. */
 static void test_short_ends(_unused_ void **state)
 {
-	struct arbiter_config config;
 	uint32_t a, b, c;
 
 	begin(1000, 1);
-	config = plain;
-	config.ceilings = false;
 	a = add(1);
 	b = add(1);
 	c = add(1);
@@ -231,16 +225,25 @@ static void test_short_ends(_unused_ void **state)
 	assert_true(arbiter_next(arbiter) == a && arbiter_next(arbiter) == b);
 	assert_int_equal(floor_of(a, 0, 2), 392);
 	/* 392 and 392 are more than 783, and not than 784. */
-	config.budget1024 = 783;
-	arbiter_configure(arbiter, &config);
+	set_budget(783);
 	assert_int_equal(floor_of(a, 0, 3), 16);
-	config.budget1024 = 784;
-	arbiter_configure(arbiter, &config);
+	set_budget(784);
 	assert_int_equal(floor_of(a, 0, 3), 392);
 	/* Without a budget there is always enough. */
-	config.budget1024 = 0;
-	arbiter_configure(arbiter, &config);
+	set_budget(0);
 	assert_int_equal(floor_of(a, 0, 3), 392);
+}
+
+/* The smallest budget is one, too. */
+static void test_smallest_budget(_unused_ void **state)
+{
+	uint32_t a;
+
+	begin(1, 1);
+	a = add(1);
+	assert_int_equal(ask(a, 0, 800, 0), 1);
+	assert_int_equal(ask(a, 0, 10, 1), 1);
+	expect_budget(16, 1); /* nothing is kept */
 }
 
 /* Others on a CPU don't give back what the budget takes. */
@@ -249,10 +252,8 @@ static void test_cut_on_one_cpu(_unused_ void **state)
 	uint32_t a, b;
 
 	begin(400, 1);
-	a = add(1);
-	b = add(1);
-	allow(a, 0, "0");
-	allow(b, 0, "0");
+	a = add_on("0");
+	b = add_on("0");
 	ask(a, 0, 800, 0);
 	ask(b, 0, 800, 4 * MSEC);
 	forget_queue();
@@ -261,12 +262,12 @@ static void test_cut_on_one_cpu(_unused_ void **state)
 	assert_int_equal(want(b, 0, 4 * MSEC).level1024, 204);
 	assert_int_equal(floor_of(a, 0, 4 * MSEC), F(408));
 	assert_int_equal(floor_of(b, 0, 4 * MSEC), F(408));
-	arbiter_other(arbiter, 0, 40, T0);
-	assert_int_equal(floor_of(a, 0, 4 * MSEC), F(448));
+	arbiter_other(arbiter, 0, 80, T0);
+	assert_int_equal(floor_of(a, 0, 4 * MSEC), F(488));
 	/* Who sleeps leaves nothing there. */
 	ask(a, 0, 10, 5 * MSEC);
 	ask(b, 0, 800, 8 * MSEC);
-	assert_int_equal(floor_of(b, 0, 8 * MSEC), F(391 + 10 + 40));
+	assert_int_equal(floor_of(b, 0, 8 * MSEC), F(391 + 10 + 80));
 }
 
 /* What is lowered elsewhere has to be written first: until then there is only the room that the
@@ -300,10 +301,29 @@ static void test_standing(_unused_ void **state)
 	assert_int_equal(floor_of(a, 0, 4 * MSEC), 784);
 	arbiter_wrote(arbiter, a, 0, 784);
 	/* Whatever the budget is by now. */
-	begin_again(100);
+	set_budget(100);
 	assert_int_equal(floor_of(a, 0, 5 * MSEC), 100);
-	begin_again(0);
+	set_budget(0);
 	assert_int_equal(floor_of(a, 0, 5 * MSEC), 784);
+}
+
+/* Who needs no more than what stands waits for nobody, not even where a smaller budget is still to
+ * be written for others. */
+static void test_standing_is_enough(_unused_ void **state)
+{
+	uint32_t a, b;
+
+	begin(1000, 1);
+	a = add(1);
+	b = add(1);
+	ask(a, 0, 400, 0);
+	ask(b, 0, 600, 0);
+	arbiter_wrote(arbiter, a, 0, 392);
+	arbiter_wrote(arbiter, b, 0, 592);
+	set_budget(784);
+	assert_int_equal(floor_of(a, 0, 1), 392);
+	assert_int_equal(next, USEC_INFINITY);
+	assert_int_equal(floor_of(b, 0, 1), 392);
 }
 
 /* What stands for others on the same CPU is theirs. */
@@ -312,11 +332,9 @@ static void test_standing_beside_others(_unused_ void **state)
 	uint32_t a, b, c;
 
 	begin(1000, 1);
-	a = add(1);
-	b = add(1);
+	a = add_on("0");
+	b = add_on("0");
 	c = add(1);
-	allow(a, 0, "0");
-	allow(b, 0, "0");
 	ask(a, 0, 300, 0);
 	assert_int_equal(ask(b, 0, 300, 0), F(600));
 	assert_int_equal(floor_of(a, 0, 0), F(600));
@@ -354,38 +372,55 @@ static void test_remove(_unused_ void **state)
 	expect_budget(0, 0);
 }
 
+/* While there still isn't enough for all, those that are cut hear of it, the first as well as the
+ * last, and nobody else does. */
+static void test_remove_one_of_many(_unused_ void **state)
+{
+	uint32_t a, b, c, d;
+
+	begin(1000, 1);
+	a = add(1);
+	b = add(1);
+	c = add(1);
+	d = add(1);
+	ask(d, 0, 50, 0);
+	ask(a, 0, 800, 0);
+	ask(b, 0, 800, 0);
+	ask(c, 0, 800, 4 * MSEC);
+	forget_queue();
+	arbiter_remove(arbiter, b, T0 + 5 * MSEC);
+	assert_true(arbiter_next(arbiter) == a && arbiter_next(arbiter) == c);
+	assert_int_equal(arbiter_next(arbiter), ARBITER_NONE);
+	assert_int_equal(floor_of(a, 0, 8 * MSEC), 472);
+	assert_int_equal(floor_of(d, 0, 8 * MSEC), 56);
+}
+
 /* Another budget holds from the next look at each; the same again changes nothing. */
 static void test_reload(_unused_ void **state)
 {
-	struct arbiter_config config = plain;
 	uint32_t a, b;
 
 	begin(0, 1);
-	config.ceilings = false;
 	a = add(1);
 	b = add(1);
 	ask(a, 0, 800, 0);
 	ask(b, 0, 800, 0);
-	config.budget1024 = 1000;
-	arbiter_configure(arbiter, &config);
+	set_budget(1000);
 	assert_true(arbiter_next(arbiter) == a && arbiter_next(arbiter) == b);
 	assert_int_equal(floor_of(b, 0, 0), 500);
 	assert_int_equal(floor_of(a, 0, 0), 500);
 	forget_queue();
-	arbiter_configure(arbiter, &config);
+	set_budget(1000);
 	assert_true(arbiter_next(arbiter) == a && arbiter_next(arbiter) == b);
 	assert_int_equal(floor_of(b, 0, 0), 500);
 	expect_budget(1568, 1000);
-	config.budget1024 = 400; /* at once, not after 4 ms */
-	arbiter_configure(arbiter, &config);
+	set_budget(400); /* at once, not after 4 ms */
 	assert_int_equal(floor_of(b, 0, 0), 200);
 	assert_int_equal(floor_of(a, 0, 0), 200);
-	config.budget1024 = 2000;
-	arbiter_configure(arbiter, &config);
+	set_budget(2000);
 	assert_int_equal(floor_of(b, 0, 0), 784);
 	expect_budget(1568, 1568);
-	config.budget1024 = 0;
-	arbiter_configure(arbiter, &config);
+	set_budget(0);
 	assert_int_equal(floor_of(a, 0, 0), 784);
 	assert_int_equal(next, USEC_INFINITY);
 	expect_budget(1568, 1568);
@@ -509,10 +544,13 @@ int main(void)
 		TEST(test_steps),
 		TEST(test_no_hold_when_short),
 		TEST(test_short_ends),
+		TEST(test_smallest_budget),
 		TEST(test_standing),
+		TEST(test_standing_is_enough),
 		TEST(test_standing_beside_others),
 		TEST(test_cut_on_one_cpu),
 		TEST(test_remove),
+		TEST(test_remove_one_of_many),
 		TEST(test_reload),
 		TEST(test_floor_max),
 		TEST(test_random_claims),

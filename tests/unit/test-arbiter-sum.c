@@ -4,9 +4,8 @@
 
 static int setup(_unused_ void **state)
 {
-	struct arbiter_config config = plain;
+	const struct arbiter_config config = floors_alone();
 
-	config.ceilings = false;
 	arbiter_begin(&config);
 	return 0;
 }
@@ -14,10 +13,8 @@ static int setup(_unused_ void **state)
 /* uclamp takes the maximum of 512 and 512, so each has to be 1024. */
 static void test_sum(_unused_ void **state)
 {
-	uint32_t a = add(1), b = add(1);
+	uint32_t a = add_on("3"), b = add_on("3");
 
-	allow(a, 0, "3");
-	allow(b, 0, "3");
 	assert_int_equal(ask(a, 0, 512, 0), F(512));
 	assert_int_equal(arbiter_next(arbiter), ARBITER_NONE); /* b asks for nothing */
 	assert_int_equal(ask(b, 0, 512, 0), F(1024));
@@ -29,6 +26,29 @@ static void test_sum(_unused_ void **state)
 	/* More than there is: all that there is. */
 	assert_int_equal(ask(a, 0, 600, 1), F(1024));
 	assert_int_equal(arbiter_next(arbiter), ARBITER_NONE); /* which is no news for b */
+}
+
+/* However little it asks for, it isn't its own neighbour. */
+static void test_alone(_unused_ void **state)
+{
+	uint32_t a = add_on("0"), b = add_on("0");
+
+	for (uint16_t util = 0; util <= 2; util++) {
+		ask(a, 0, util, 0);
+		EXPECT(!want(a, 0, 0).shares, "%u", util);
+		EXPECT(want(b, 0, 0).shares == (util > 0), "%u", util);
+	}
+}
+
+/* However little it asks for, it goes by what the others need as well. */
+static void test_hardly_anything_beside_much(_unused_ void **state)
+{
+	uint32_t a = add_on("0"), b = add_on("0");
+
+	ask(a, 0, 1, 0);
+	ask(b, 0, 500, 0);
+	assert_true(only_queued(a));
+	assert_int_equal(floor_of(a, 0, 0), F(501));
 }
 
 static void test_vcpus_of_one_domain(_unused_ void **state)
@@ -53,9 +73,8 @@ static void test_capacity_and_headroom(_unused_ void **state)
 	struct arbiter_config config = plain;
 	uint32_t a, b;
 
-	arbiter_free(arbiter);
 	config.kernel_minor = 8;
-	arbiter_begin(&config);
+	arbiter_begin_anew(&config);
 	a = add(1);
 	b = add(1);
 	arbiter_set_capacity(arbiter, 2, 400);
@@ -86,9 +105,8 @@ static void test_floor_max(_unused_ void **state)
 
 static void test_other_load(_unused_ void **state)
 {
-	uint32_t a = add(1);
+	uint32_t a = add_on("0");
 
-	allow(a, 0, "0");
 	assert_int_equal(ask(a, 0, 512, 0), F(512));
 	assert_true(arbiter_uses(arbiter, 0));
 	assert_false(arbiter_uses(arbiter, 1));
@@ -108,25 +126,24 @@ static void test_other_load(_unused_ void **state)
 	assert_int_equal(floor_of(a, 0, 900 * MSEC), F(200));
 }
 
-/* Less than 32 is nothing, and a change of less than 16 is none. */
+/* Less than 64 is nothing, and a change of less than 32 is none. */
 static void test_other_load_flaps(_unused_ void **state)
 {
 	static const struct {
 		uint16_t other, floor;
 		bool tells;
 	} rows[] = {
-		{31, F(100), false},    {32, F(132), true},	  {16, F(132), false},
-		{31, F(132), false},    {47, F(132), false},	  {48, F(148), true},
-		{33, F(148), false},    {32, F(132), true},	  {15, F(100), true},
-		{0, F(100), false},     {16, F(100), false},	  {31, F(100), false},
-		{100, F(200), true},    {115, F(200), false},	  {85, F(200), false},
-		{116, F(216), true},    {20, F(216), false}, /* it may be noise: as it was */
-		{1024, F(1024), true},  {5000, F(1024), false}, {UINT16_MAX, F(1024), false},
-		{1009, F(1024), false}, {0, F(100), true},
+		{63, F(100), false},   {64, F(164), true},    {32, F(164), false},
+		{63, F(164), false},   {95, F(164), false},   {96, F(196), true},
+		{65, F(196), false},   {64, F(164), true},    {31, F(100), true},
+		{0, F(100), false},    {32, F(100), false},   {63, F(100), false},
+		{100, F(200), true},   {131, F(200), false},  {69, F(200), false},
+		{132, F(232), true},   {40, F(232), false}, /* it may be noise: as it was */
+		{1024, F(1024), true}, {5000, F(1024), false}, {UINT16_MAX, F(1024), false},
+		{993, F(1024), false}, {0, F(100), true},
 	};
-	uint32_t a = add(1);
+	uint32_t a = add_on("0");
 
-	allow(a, 0, "0");
 	assert_int_equal(ask(a, 0, 100, 0), F(100));
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		uint16_t floor1024;
@@ -146,10 +163,8 @@ static void test_other_load_flaps(_unused_ void **state)
 /* What all need together is held and falls as each one's does, and all are told when it does. */
 static void test_hold(_unused_ void **state)
 {
-	uint32_t a = add(1), b = add(1);
+	uint32_t a = add_on("0"), b = add_on("0");
 
-	allow(a, 0, "0");
-	allow(b, 0, "0");
 	ask(a, 0, 400, 0);
 	ask(b, 0, 400, 0);
 	forget_queue();
@@ -178,11 +193,8 @@ static void test_hold(_unused_ void **state)
 /* A task leaves one of several whose sum was more than the CPU has. */
 static void test_left_of_more_than_there_is(_unused_ void **state)
 {
-	uint32_t a = add(1), b = add(1), c = add(1);
+	uint32_t a = add_on("0"), b = add_on("0"), c = add_on("0");
 
-	allow(a, 0, "0");
-	allow(b, 0, "0");
-	allow(c, 0, "0");
 	ask(a, 0, 800, 0);
 	ask(b, 0, 800, 0);
 	ask(c, 0, 100, 0);
@@ -196,13 +208,24 @@ static void test_left_of_more_than_there_is(_unused_ void **state)
 	assert_int_equal(floor_of(c, 0, 2), F(900));
 }
 
+/* When the last one sleeps the other load beside it is nobody's concern any more: all of it falls,
+ * to nothing. */
+static void test_hold_of_other_load(_unused_ void **state)
+{
+	uint32_t a = add_on("0");
+
+	arbiter_other(arbiter, 0, 65, T0);
+	assert_int_equal(ask(a, 0, 100, 0), F(165));
+	assert_int_equal(ask(a, 0, 0, 1 * MSEC), F(165));
+	assert_int_equal(floor_of(a, 0, 101 * MSEC), F(82));
+	assert_int_equal(floor_of(a, 0, 141 * MSEC), F(41));
+}
+
 /* What has left goes, what is held of who sleeps stays. */
 static void test_left_beside_one_that_sleeps(_unused_ void **state)
 {
-	uint32_t a = add(1), b = add(1);
+	uint32_t a = add_on("0"), b = add_on("0");
 
-	allow(a, 0, "0");
-	allow(b, 0, "0");
 	ask(a, 0, 400, 0);
 	ask(b, 0, 400, 0);
 	assert_int_equal(ask(b, 0, 0, 1), F(800));
@@ -213,11 +236,8 @@ static void test_left_beside_one_that_sleeps(_unused_ void **state)
 /* Threads that aren't pinned are where they were seen last. */
 static void test_move(_unused_ void **state)
 {
-	uint32_t a = add(1), b = add(1), c = add(1);
+	uint32_t a = add_on("0-3"), b = add_on("0"), c = add_on("1");
 
-	allow(a, 0, "0-3");
-	allow(b, 0, "0");
-	allow(c, 0, "1");
 	assert_int_equal(ask(a, 0, 300, 0), F(300));
 	assert_true(want(a, 0, 0).shares); /* it isn't known where it is */
 	assert_int_equal(ask(b, 0, 200, 0), F(200));
@@ -251,14 +271,26 @@ static void test_move(_unused_ void **state)
 	assert_int_equal(floor_of(c, 0, 3), F(400));
 }
 
+/* What a thread needs is on its new CPU from when it was seen there, not only from when it was
+ * itself asked. */
+static void test_heard_of_before_it_is_told(_unused_ void **state)
+{
+	uint32_t a = add_on("0-3"), c = add_on("1");
+
+	see(a, 0, 0);
+	ask(a, 0, 300, 0);
+	assert_int_equal(ask(c, 0, 100, 0), F(100));
+	see(a, 0, 1);
+	assert_int_equal(floor_of(c, 0, 1), F(400));
+	assert_true(want(c, 0, 1).shares);
+}
+
 /* It sleeps and is moved while its level is held: the CPU that it was on has to be looked after by
  * who is left there. */
 static void test_move_with_hold(_unused_ void **state)
 {
-	uint32_t a = add(1), b = add(1);
+	uint32_t a = add_on("0-3"), b = add_on("0");
 
-	allow(a, 0, "0-3");
-	allow(b, 0, "0");
 	see(a, 0, 0);
 	ask(b, 0, 200, 0);
 	ask(a, 0, 300, 0);
@@ -278,10 +310,8 @@ static void test_move_with_hold(_unused_ void **state)
 
 static void test_allowed(_unused_ void **state)
 {
-	uint32_t a = add(1), b = add(1);
+	uint32_t a = add_on("0"), b = add_on("1");
 
-	allow(a, 0, "0");
-	allow(b, 0, "1");
 	ask(a, 0, 300, 0);
 	ask(b, 0, 200, 0);
 	forget_queue();
@@ -326,10 +356,8 @@ static void test_shares(_unused_ void **state)
 	uint32_t a, b;
 
 	arbiter_configure(arbiter, &plain);
-	a = add(1);
-	b = add(1);
-	allow(a, 0, "0");
-	allow(b, 0, "0");
+	a = add_on("0");
+	b = add_on("0");
 	assert_int_equal(ask(a, 0, 300, 0), F(300));
 	assert_int_equal(want(a, 0, 20 * MSEC).ceiling1024, 400);
 	assert_int_equal(leave(a, 0, 0, 21 * MSEC), 0);
@@ -354,9 +382,8 @@ static void test_told_by_steps(_unused_ void **state)
 	struct arbiter_config config = plain;
 	uint32_t a, b;
 
-	arbiter_free(arbiter);
 	config.level.step = 50;
-	arbiter_begin(&config);
+	arbiter_begin_anew(&config);
 	a = arbiter_add(arbiter, 1, &little);
 	b = add(1);
 	allow(a, 0, "0");
@@ -374,20 +401,35 @@ static void test_told_by_steps(_unused_ void **state)
 	assert_int_equal(floor_of(b, 0, 4), F(140));
 }
 
+/* Nor within the first grain, which begins at what has to be rounded up to it. */
+static void test_told_by_grains(_unused_ void **state)
+{
+	uint32_t a = add_on("0"), b = add_on("0");
+
+	ask(a, 0, 1, 0);
+	ask(b, 0, 1, 0);
+	forget_queue();
+	assert_int_equal(floor_of(a, 0, 0), 8);
+	assert_int_equal(ask(b, 0, 8, 1), 8);
+	assert_int_equal(arbiter_next(arbiter), ARBITER_NONE);
+	assert_int_equal(ask(b, 0, 9, 2), 16);
+	assert_true(only_queued(a));
+	assert_int_equal(floor_of(a, 0, 2), 16);
+}
+
 /* Where the kernel places by floors, others don't send a small one to a larger CPU. */
 static void test_energy_aware(_unused_ void **state)
 {
 	struct arbiter_config config = plain;
 	uint32_t small, large, pinned;
 
-	arbiter_free(arbiter);
 	config.energy_aware = true;
 	config.classes.n_classes = 2;
 	config.classes.classes[0] = (struct placement_class){.capacity1024 = 400};
 	config.classes.classes[1] = (struct placement_class){.capacity1024 = 1024};
 	cpumask_parse("0-1", &config.classes.classes[0].cpus);
 	cpumask_parse("2-3", &config.classes.classes[1].cpus);
-	arbiter_begin(&config);
+	arbiter_begin_anew(&config);
 	small = add(1);
 	large = add(1);
 	pinned = add(1);
@@ -420,28 +462,50 @@ static void test_energy_aware(_unused_ void **state)
 	assert_int_equal(floor_of(small, 0, 2), F(700));
 }
 
-/* What a CPU needs is held as asleep while the only one there sleeps. */
-static void test_hold_of_one_that_sleeps(_unused_ void **state)
+/* CPUs that change their frequency together go by the highest of them, natively also by what sleeps
+ * there: so who runs has its siblings' level. Another guest's it hasn't, and not in its sleep. */
+static void test_around(_unused_ void **state)
 {
-	struct arbiter_report report = {
-		.demand1024 = 200, .applied1024 = 1024, .sleeps = true, .trusted = true};
-	struct arbiter_config config = plain;
-	uint32_t a = add(1);
+	uint32_t a = add(4), b = add(1);
 
-	config.ceilings = false;
-	config.level.busy_hold_usec = 16 * MSEC;
-	arbiter_configure(arbiter, &config);
+	for (unsigned i = 0; i < 3; i++)
+		arbiter_set_policy(arbiter, i, 7);
+	arbiter_set_policy(arbiter, CPUMASK_CPUS, 7); /* there is no such CPU */
 	allow(a, 0, "0");
-	arbiter_other(arbiter, 0, 100, T0);
-	assert_int_equal(ask(a, 0, 800, 0), F(900));
-	arbiter_report(arbiter, a, 0, &report, T0);
-	assert_int_equal(floor_of(a, 0, 0), F(900));
-	assert_int_equal(floor_of(a, 0, 50 * MSEC), F(900));
-	/* Awake it isn't. */
-	report.sleeps = false;
-	arbiter_report(arbiter, a, 0, &report, T0 + 50 * MSEC);
-	floor_of(a, 0, 50 * MSEC);
-	assert_int_equal(floor_of(a, 0, 66 * MSEC), F(600));
+	allow(a, 1, "1");
+	allow(a, 2, "3"); /* with a frequency of its own */
+	allow(a, 3, "0-1"); /* it isn't known where it is */
+	allow(b, 0, "2");
+	assert_int_equal(ask(b, 0, 900, 0), F(900));
+	assert_int_equal(ask(a, 1, 100, 0), F(100));
+	forget_queue();
+	assert_int_equal(ask(a, 0, 800, 0), F(800));
+	assert_true(only_queued(a));
+	assert_int_equal(floor_of(a, 1, 0), F(800));
+	assert_int_equal(ask(a, 2, 200, 0), F(200));
+	assert_int_equal(ask(a, 3, 300, 0), F(300));
+	assert_int_equal(floor_of(b, 0, 0), F(900));
+	forget_queue();
+	/* Its own is the higher one, and by less than a step nobody is told. */
+	assert_int_equal(ask(a, 1, 790, 1), F(800));
+	assert_int_equal(arbiter_next(arbiter), ARBITER_NONE);
+	assert_int_equal(ask(a, 0, 805, 1), F(805));
+	assert_true(only_queued(a));
+	assert_int_equal(floor_of(a, 1, 1), F(805));
+	/* It leaves, and so does what the other had of it. */
+	assert_int_equal(leave(a, 1, 100, 2), F(805));
+	forget_queue();
+	assert_int_equal(leave(a, 0, 50, 2), F(100));
+	assert_true(only_queued(a));
+	assert_int_equal(floor_of(a, 1, 2), F(100));
+	/* Who asks for nothing has nothing of it. */
+	assert_int_equal(leave(a, 1, 0, 3), 0);
+	assert_int_equal(floor_of(a, 0, 3), F(50));
+	/* Alone again. */
+	assert_int_equal(ask(a, 1, 400, 4), F(400));
+	assert_int_equal(floor_of(a, 0, 4), F(400));
+	arbiter_set_policy(arbiter, 1, CPUMASK_CPUS + 1);
+	assert_int_equal(floor_of(a, 0, 4), F(50));
 }
 
 /* A domain that goes takes what it needed with it, and who was beside it is told. */
@@ -464,13 +528,28 @@ static void test_remove(_unused_ void **state)
 	assert_false(want(a, 0, 1).shares);
 }
 
+/* Those that it leaves behind are told once: when each has been asked there is nothing left to say.
+ */
+static void test_remove_beside_two(_unused_ void **state)
+{
+	uint32_t a = add_on("0"), b = add_on("0"), c = add_on("0");
+
+	ask(a, 0, 100, 0);
+	ask(b, 0, 200, 0);
+	ask(c, 0, 300, 0);
+	forget_queue();
+	arbiter_remove(arbiter, b, T0 + 1);
+	assert_true(arbiter_next(arbiter) == c && only_queued(a));
+	assert_int_equal(floor_of(a, 0, 1), F(400));
+	assert_int_equal(floor_of(c, 0, 1), F(400));
+	assert_int_equal(arbiter_next(arbiter), ARBITER_NONE);
+}
+
 /* b sleeps when it goes: that a's floor falls then is a's to know. */
 static void test_remove_with_hold(_unused_ void **state)
 {
-	uint32_t a = add(1), b = add(1);
+	uint32_t a = add_on("0"), b = add_on("0");
 
-	allow(a, 0, "0");
-	allow(b, 0, "0");
 	ask(a, 0, 100, 0);
 	ask(b, 0, 200, 0);
 	forget_queue();
@@ -488,12 +567,15 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, arbiter_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_sum),
+		TEST(test_alone),
+		TEST(test_hardly_anything_beside_much),
 		TEST(test_vcpus_of_one_domain),
 		TEST(test_capacity_and_headroom),
 		TEST(test_floor_max),
 		TEST(test_other_load),
 		TEST(test_other_load_flaps),
 		TEST(test_hold),
+		TEST(test_hold_of_other_load),
 		TEST(test_left_of_more_than_there_is),
 		TEST(test_left_beside_one_that_sleeps),
 		TEST(test_move),
@@ -501,9 +583,12 @@ int main(void)
 		TEST(test_allowed),
 		TEST(test_shares),
 		TEST(test_told_by_steps),
+		TEST(test_told_by_grains),
+		TEST(test_heard_of_before_it_is_told),
 		TEST(test_energy_aware),
-		TEST(test_hold_of_one_that_sleeps),
+		TEST(test_around),
 		TEST(test_remove),
+		TEST(test_remove_beside_two),
 		TEST(test_remove_with_hold),
 	};
 

@@ -61,6 +61,8 @@ static void test_limits(_unused_ void **state)
 		{779, 1024, 779, 0},
 		{778, 1024, 778, 1023},
 		{900, 1024, 1024, 0},
+		/* All that there is is left to one that used nearly all, but it is held to that. */
+		{100, 200, 1000, 1024},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -124,6 +126,22 @@ static void test_mean_over_time(_unused_ void **state)
 			claims_check(&vcpu.claims, vcpu.run_nsec, 1024, vcpu.now_usec);
 		}
 		EXPECT(vcpu.claims.held_down == rows[i].bad, "row %zu", i);
+	}
+}
+
+/* To the microsecond: 52 of a thread that doesn't run is too much, and hardly less isn't. */
+static void test_mean_to_the_point(_unused_ void **state)
+{
+	for (uint64_t less_usec = 0; less_usec <= 1; less_usec++) {
+		struct vcpu vcpu = start();
+
+		for (unsigned k = 0; k < CLAIMS_PATIENCE; k++) {
+			claims_put(&vcpu.claims, 52, 52, vcpu.now_usec);
+			vcpu.now_usec += PERIOD;
+			claims_put(&vcpu.claims, 51, 51, vcpu.now_usec - less_usec);
+			claims_check(&vcpu.claims, vcpu.run_nsec, 1024, vcpu.now_usec);
+		}
+		EXPECT(vcpu.claims.held_down == (less_usec == 0), "%u us", (unsigned)less_usec);
 	}
 }
 
@@ -293,7 +311,8 @@ static void test_restart(_unused_ void **state)
 	assert_true(period(&vcpu, 0, 0, 0));
 }
 
-/* A thread that has run for longer than there was time has run all the time. */
+/* A thread that has run for longer than there was time has run all the time, also where 16 bits
+ * wouldn't hold how much that is. */
 static void test_too_much_run(_unused_ void **state)
 {
 	struct vcpu vcpu = start();
@@ -301,7 +320,7 @@ static void test_too_much_run(_unused_ void **state)
 	for (unsigned i = 0; i < CLAIMS_PATIENCE; i++) {
 		claims_put(&vcpu.claims, 1024, 1024, vcpu.now_usec);
 		vcpu.now_usec += PERIOD;
-		vcpu.run_nsec += 70 * PERIOD * NSEC_PER_USEC;
+		vcpu.run_nsec += 64 * PERIOD * NSEC_PER_USEC;
 		assert_false(claims_check(&vcpu.claims, vcpu.run_nsec, 1024, vcpu.now_usec));
 	}
 }
@@ -312,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_delivered),
 		cmocka_unit_test(test_mean_over_time),
+		cmocka_unit_test(test_mean_to_the_point),
 		cmocka_unit_test(test_patience),
 		cmocka_unit_test(test_parole),
 		cmocka_unit_test(test_long_parole),

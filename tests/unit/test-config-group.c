@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Sections of a group, "[box PATTERN]": a made-up one, against good and bad files. Which sections
  * are for a domain is test-entitlement.c's. */
-#include "tests/unit/test_config_table.h"
+#include "tests/unit/test_config_file.h"
 
 struct box {
 	uint64_t size, share;
@@ -53,39 +53,13 @@ static const struct config_key keys[] = {
 static const struct config_table table = {
 	.keys = keys, .n_keys = ARRAY_SIZE(keys), .size = sizeof(struct store), .group = &group};
 
-static char *dir, *path;
-
-static int setup(_unused_ void **state)
-{
-	dir = test_make_dir();
-	return asprintf(&path, "%s/vmfreq.conf", dir) < 0;
-}
-
-static int teardown(_unused_ void **state)
-{
-	free(path);
-	test_remove_dir(dir);
-	return 0;
-}
-
-static char complaints[4096];
-
-static void on_complaint(_unused_ void *userdata, bool is_error, const char *file, unsigned line,
-			 const char *message)
-{
-	const char *drop_in = strstr(file, ".conf.d/");
-	size_t used = strlen(complaints);
-
-	snprintf(complaints + used, sizeof(complaints) - used, "%s%s%u %c %s\n",
-		 drop_in ? drop_in + strlen(".conf.d/") : "", drop_in ? ":" : "", line,
-		 is_error ? 'E' : 'W', message);
-}
+static struct complaints complaints;
 
 static int load_sources(const char *text, struct store *store, struct config_sources *sources)
 {
-	complaints[0] = '\0';
+	complaints = (struct complaints){};
 	test_write(dir, "vmfreq.conf", text);
-	return config_load(path, &table, store, sources, on_complaint, NULL);
+	return config_load(path, &table, store, sources, on_complaint, &complaints);
 }
 
 static int load(const char *text, struct store *store)
@@ -127,8 +101,9 @@ static void expect_good(const struct group_row *rows, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct store store;
 
-		EXPECT(load(rows[i].text, &store) == 0, "row %zu: %s", i, complaints);
-		EXPECT(strcmp(complaints, rows[i].complaints) == 0, "row %zu: %s", i, complaints);
+		EXPECT(load(rows[i].text, &store) == 0, "row %zu: %s", i, complaints.text);
+		EXPECT(strcmp(complaints.text, rows[i].complaints) == 0, "row %zu: %s", i,
+		       complaints.text);
 		EXPECT(strcmp(shown(&store), rows[i].shown) == 0, "row %zu: %s", i, shown(&store));
 		config_done(&table, &store);
 		assert_int_equal(store.boxes.n, 0);
@@ -227,7 +202,8 @@ static void test_bad(_unused_ void **state)
 		struct store store = {.count = 77};
 
 		EXPECT(load(rows[i].text, &store) == -EINVAL, "row %zu", i);
-		EXPECT(strcmp(complaints, rows[i].complaints) == 0, "row %zu: %s", i, complaints);
+		EXPECT(strcmp(complaints.text, rows[i].complaints) == 0, "row %zu: %s", i,
+		       complaints.text);
 		assert_int_equal(store.count, 77);
 		assert_null(store.boxes.list);
 	}
@@ -239,7 +215,7 @@ static void test_alias(_unused_ void **state)
 	struct store store;
 
 	assert_int_equal(load("[box a]\nsize = 7\n[[0]\nsize = 8\n", &store), -EINVAL);
-	assert_non_null(strstr(complaints, "3 E a section's name has no ':' or '['"));
+	assert_non_null(strstr(complaints.text, "3 E a section's name has no ':' or '['"));
 	assert_int_equal(load("[box a]\nsize = 7\n[0 a]\nsize = 8\n[cart [0]\nsize = 9\n", &store),
 			 0);
 	assert_string_equal(shown(&store), "a: size 7@1; ");
@@ -256,12 +232,13 @@ static void test_long_patterns(_unused_ void **state)
 
 		memset(text + used, 'x', (size_t)n);
 		strcpy(text + used + n, "]\nsize = 7\n");
-		EXPECT(load(text, &store) == (n < 256 ? 0 : -EINVAL), "%d: %s", n, complaints);
+		EXPECT(load(text, &store) == (n < 256 ? 0 : -EINVAL), "%d: %s", n, complaints.text);
 		if (n < 256) {
 			assert_int_equal(strlen(store.boxes.list[0].pattern), n);
 			config_done(&table, &store);
 		} else
-			assert_non_null(strstr(complaints, "1 E no name is longer than 255 bytes"));
+			assert_non_null(
+				strstr(complaints.text, "1 E no name is longer than 255 bytes"));
 	}
 }
 
@@ -275,7 +252,7 @@ static void test_drop_ins(_unused_ void **state)
 	test_write(dir, "vmfreq.conf.d/1.conf", "[box b]\nopen = yes\n\n[box a]\nsize = 9\n");
 	test_write(dir, "vmfreq.conf.d/2.conf", "[box c]\nsize = 2\n");
 	assert_int_equal(load_sources("[box a]\nsize = 7\nopen = yes\n", &store, &sources), 0);
-	assert_string_equal(complaints, "");
+	assert_string_equal(complaints.text, "");
 	assert_string_equal(shown(&store), "a: size 9@4 open yes@2; b: open yes@3; c: size 2@5; ");
 	origin = &sources.of_group[0 * ARRAY_SIZE(box_keys) + 0];
 	assert_ptr_equal(origin->file, sources.files[1]);
@@ -289,7 +266,7 @@ static void test_drop_ins(_unused_ void **state)
 	/* The value of another file's section is looked at, too. */
 	test_write(dir, "vmfreq.conf.d/1.conf", "[box a]\nsize = 0\n");
 	assert_int_equal(load("[box a]\nsize = 7\n", &store), -EINVAL);
-	assert_string_equal(complaints, "1.conf:2 E size: 0 is out of range: use 1 to 1000\n");
+	assert_string_equal(complaints.text, "1.conf:2 E size: 0 is out of range: use 1 to 1000\n");
 }
 
 /* As many as there may be, and one more. */
@@ -315,8 +292,9 @@ static void test_many(_unused_ void **state)
 	fputs("[box b7]\nshare = 1%\n[box more]\nsize = 7\n", file);
 	fclose(file);
 	assert_int_equal(load(text, &store), -EINVAL);
-	assert_string_equal(complaints, "3075 E [box more]: there are 1024 such sections already: "
-					"put some together as one pattern\n");
+	assert_string_equal(complaints.text,
+			    "3075 E [box more]: there are 1024 such sections already: "
+			    "put some together as one pattern\n");
 }
 
 /* What is dumped says the same, in an order that has the same outcome. */
@@ -346,7 +324,7 @@ static void test_dump(_unused_ void **state)
 			     path, path, path, path) > 0);
 	assert_string_equal(text, where);
 	assert_int_equal(load(text, &store), 0);
-	assert_string_equal(complaints, "");
+	assert_string_equal(complaints.text, "");
 	assert_string_equal(shown(&store),
 			    "a*: size 7@1 open no@4; ?[!:] B: size 8@2 open yes@3; ");
 	config_done(&table, &store);
@@ -368,16 +346,14 @@ static void test_copy(_unused_ void **state)
 	config_done(&table, &store);
 }
 
-#define GROUP_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		GROUP_TEST(test_patterns),	GROUP_TEST(test_merges),
-		GROUP_TEST(test_bad),		GROUP_TEST(test_alias),
-		GROUP_TEST(test_long_patterns), GROUP_TEST(test_drop_ins),
-		GROUP_TEST(test_many),		GROUP_TEST(test_dump),
-		GROUP_TEST(test_copy),
+		CONFIG_FILE_TEST(test_patterns),      CONFIG_FILE_TEST(test_merges),
+		CONFIG_FILE_TEST(test_bad),	      CONFIG_FILE_TEST(test_alias),
+		CONFIG_FILE_TEST(test_long_patterns), CONFIG_FILE_TEST(test_drop_ins),
+		CONFIG_FILE_TEST(test_many),	      CONFIG_FILE_TEST(test_dump),
+		CONFIG_FILE_TEST(test_copy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

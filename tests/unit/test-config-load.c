@@ -1,44 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* common/config_load.c: a table of keys against good, bad and hostile files, and what is dumped of
  * them. */
+#include "tests/unit/test_config_file.h"
 #include "tests/unit/test_settings.h"
-
-/* All that the files were accused of: "line E|W message\n", with a drop-in's name before it. */
-struct complaints {
-	unsigned errors, warnings;
-	char text[4096];
-};
-
-static void on_complaint(void *userdata, bool is_error, const char *file, unsigned line,
-			 const char *message)
-{
-	const char *drop_in = strstr(file, ".conf.d/");
-	struct complaints *complaints = userdata;
-	size_t used = strlen(complaints->text);
-
-	if (is_error)
-		complaints->errors++;
-	else
-		complaints->warnings++;
-	snprintf(complaints->text + used, sizeof(complaints->text) - used, "%s%s%u %c %s\n",
-		 drop_in ? drop_in + strlen(".conf.d/") : "", drop_in ? ":" : "", line,
-		 is_error ? 'E' : 'W', message);
-}
-
-static char *dir, *path;
-
-static int setup(_unused_ void **state)
-{
-	dir = test_make_dir();
-	return asprintf(&path, "%s/vmfreq.conf", dir) < 0;
-}
-
-static int teardown(_unused_ void **state)
-{
-	free(path);
-	test_remove_dir(dir);
-	return 0;
-}
 
 static int load_bytes(const void *data, size_t size, struct settings *settings,
 		      struct complaints *complaints)
@@ -511,19 +475,17 @@ static void test_unreadable(_unused_ void **state)
 	assert_memory_equal(&settings, &before, sizeof(settings));
 }
 
-#define LOAD_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LOAD_TEST(test_no_file),	LOAD_TEST(test_good_files),
-		LOAD_TEST(test_every_type),	LOAD_TEST(test_bad_values),
-		LOAD_TEST(test_bad_keys),	LOAD_TEST(test_bad_lines),
-		LOAD_TEST(test_bad_bytes),	LOAD_TEST(test_unknown_names),
-		LOAD_TEST(test_drop_ins),	LOAD_TEST(test_bad_drop_ins),
-		LOAD_TEST(test_complaints_end), LOAD_TEST(test_dump),
-		LOAD_TEST(test_no_callback),	LOAD_TEST(test_hostile_files),
-		LOAD_TEST(test_unreadable),
+		CONFIG_FILE_TEST(test_no_file),	       CONFIG_FILE_TEST(test_good_files),
+		CONFIG_FILE_TEST(test_every_type),     CONFIG_FILE_TEST(test_bad_values),
+		CONFIG_FILE_TEST(test_bad_keys),       CONFIG_FILE_TEST(test_bad_lines),
+		CONFIG_FILE_TEST(test_bad_bytes),      CONFIG_FILE_TEST(test_unknown_names),
+		CONFIG_FILE_TEST(test_drop_ins),       CONFIG_FILE_TEST(test_bad_drop_ins),
+		CONFIG_FILE_TEST(test_complaints_end), CONFIG_FILE_TEST(test_dump),
+		CONFIG_FILE_TEST(test_no_callback),    CONFIG_FILE_TEST(test_hostile_files),
+		CONFIG_FILE_TEST(test_unreadable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,19 +19,24 @@ static int setup(_unused_ void **state)
 }
 
 /* A report, through the wire and back. */
-static unsigned send_records(uint16_t lease_msec, uint64_t now_usec, uint16_t n,
-			     const struct report_vcpu *records)
+static unsigned deliver(const struct message_report *out, const struct report_vcpu *records,
+			uint64_t now_usec)
 {
-	struct message_report out = {.lease_msec = lease_msec, .n_vcpus = n};
 	uint8_t bytes[512];
 	struct message message;
-	int size;
+	int size = report_put(bytes, sizeof(bytes), out, records);
 
-	size = report_put(bytes, sizeof(bytes), &out, records);
 	assert_true(size > 0);
 	struct frame frame = {MESSAGE_REPORT, bytes + FRAME_HEADER, (size_t)size - FRAME_HEADER};
 	assert_int_equal(message_parse(&frame, PROTO_MINOR, &message), 0);
 	return demand_report(&guest, &message.report, LEASE_MAX, now_usec);
+}
+
+static unsigned send_records(uint16_t lease_msec, uint64_t now_usec, uint16_t n,
+			     const struct report_vcpu *records)
+{
+	return deliver(&(struct message_report){.lease_msec = lease_msec, .n_vcpus = n}, records,
+		       now_usec);
 }
 
 /* The same with up to 8 records of tasks that ask for nothing. */
@@ -265,7 +270,7 @@ static void test_forget_each_field(_unused_ void **state)
 						  .util_est = 2,
 						  .uclamp_min = 3,
 						  .uclamp_max = 4,
-						  .freq_scale = 1024,
+						  .freq_scale = 700,
 						  .flags = VCPU_SATURATED,
 						  .run_delay_usec = 5,
 						  .steal_usec = 6};
@@ -273,7 +278,9 @@ static void test_forget_each_field(_unused_ void **state)
 
 	send_records(600, T0, 1, &record);
 	assert_int_equal(demand->util1024, 3);
+	assert_int_equal(demand->freq_scale, 700);
 	demand_forget(&guest);
+	assert_int_equal(demand->freq_scale, 1024); /* as long as nobody says otherwise */
 	assert_int_equal(demand->util1024, 0);
 	assert_int_equal(demand->util_avg, 0);
 	assert_int_equal(demand->util_est, 0);
@@ -347,19 +354,13 @@ static void test_neighbours(_unused_ void **state)
  * full scale: whether a task has left. */
 static bool record(uint64_t stamp_usec, struct report_vcpu vcpu)
 {
-	struct message_report out = {.stamp_usec = stamp_usec, .lease_msec = 600, .n_vcpus = 1};
-	uint8_t bytes[128];
-	struct message message;
-	int size;
+	const struct message_report out = {
+		.stamp_usec = stamp_usec, .lease_msec = 600, .n_vcpus = 1};
 
 	vcpu.cpu = 1;
 	vcpu.freq_scale = vcpu.freq_scale ? vcpu.freq_scale : 1024;
 	vcpu.uclamp_max = 1024;
-	size = report_put(bytes, sizeof(bytes), &out, &vcpu);
-	assert_true(size > 0);
-	struct frame frame = {MESSAGE_REPORT, bytes + FRAME_HEADER, (size_t)size - FRAME_HEADER};
-	assert_int_equal(message_parse(&frame, PROTO_MINOR, &message), 0);
-	demand_report(&guest, &message.report, LEASE_MAX, T0);
+	deliver(&out, &vcpu, T0);
 	return vcpus[1].left;
 }
 
@@ -392,6 +393,7 @@ static void test_sleeps_or_leaves(_unused_ void **state)
 		{100 * USEC_PER_SEC, 288, 1024, false},
 		{100 * USEC_PER_SEC, 287, 1024, true},
 		/* But not if its clock is behind by more than 5 ms, which it makes good at once. */
+		{80000, 287, 960, true}, /* by 5 ms */
 		{100000, 287, 973, true},
 		{100000, 287, 972, false},
 		{100000, 40, 972, true}, /* 800 x y^104.98 = 82.3 */
@@ -453,6 +455,8 @@ static void test_comes(_unused_ void **state)
 	} rows[] = {
 		{0, 100, false},
 		{0, 285, false},
+		{0, 287, false},
+		{0, 288, true},
 		{0, 289, true},
 		{1000, 302, false}, /* 924 x y^5.72 = 816.3 */
 		{1000, 306, true},
@@ -582,6 +586,9 @@ static void test_clock_backwards(_unused_ void **state)
 	demand_forget(&guest);
 	assert_false(vcpus[1].left);
 	assert_int_equal(vcpus[1].behind_usec, 0);
+	/* The clock's first microsecond is a time as any other. */
+	record(1, (struct report_vcpu){.util_avg = 800});
+	assert_true(record(2, (struct report_vcpu){.util_avg = 100}));
 }
 
 int main(void)

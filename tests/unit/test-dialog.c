@@ -86,6 +86,26 @@ static void test_conversation(_unused_ void **state)
 	assert_int_equal(dialog.lease_max_msec, PROTO_LEASE_MAX_MSEC);
 }
 
+/* The host's word of whether it wants reports: until it says otherwise. */
+static void test_quiet(_unused_ void **state)
+{
+	take(put_good_hello());
+	assert_false(dialog.quiet);
+	assert_int_equal(take(ping_put_flags(buffer, sizeof(buffer), 5, 0)), DIALOG_NOTHING);
+	assert_int_equal(take(ping_put_flags(buffer, sizeof(buffer), 5, PING_NO_REPORTS)),
+			 DIALOG_WANTS);
+	assert_true(dialog.quiet);
+	assert_int_equal(take(ping_put_flags(buffer, sizeof(buffer), 5, PING_NO_REPORTS)),
+			 DIALOG_NOTHING);
+	assert_int_equal(take(ping_put(buffer, sizeof(buffer), 5)), DIALOG_NOTHING);
+	assert_true(dialog.quiet);
+	assert_int_equal(take(ping_put_flags(buffer, sizeof(buffer), 5, 0)), DIALOG_WANTS);
+	assert_false(dialog.quiet);
+	take(ping_put_flags(buffer, sizeof(buffer), 5, PING_NO_REPORTS));
+	dialog_start(&dialog, START);
+	assert_false(dialog.quiet);
+}
+
 static void test_before_hello(_unused_ void **state)
 {
 	assert_int_equal(take(ping_put(buffer, sizeof(buffer), 5)), DIALOG_BAD);
@@ -131,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_conversation, setup),
 		cmocka_unit_test_setup(test_before_hello, setup),
+		cmocka_unit_test_setup(test_quiet, setup),
 		cmocka_unit_test_setup(test_after_hello, setup),
 		cmocka_unit_test_setup(test_newer_host, setup),
 		cmocka_unit_test_setup(test_deadlines, setup),

@@ -398,6 +398,27 @@ static void test_one_write(void **state)
 	EXPECT(writes <= 12, "%u", writes);
 }
 
+/* A write takes its time, so what rises is written first. */
+static void test_rises_first(void **state)
+{
+	struct fixture *f = *state;
+	const struct vcpu *falls, *rises;
+	uint64_t before_usec;
+
+	start_two(f, 3, 2);
+	falls = &domain_of(f, 0)->vcpus[0];
+	rises = &domain_of(f, 0)->vcpus[1];
+	send_report(f, 600, 100, 60000);
+	WAIT_FOR(f, falls->have.floor1024 == floor_for(600) &&
+			    rises->have.floor1024 == floor_for(100));
+	before_usec = rises->have.written_usec;
+	send_report(f, 100, 600, 60000);
+	WAIT_FOR(f, rises->have.written_usec > before_usec);
+	assert_int_equal(rises->have.floor1024, floor_for(600));
+	assert_true(falls->have.floor1024 < floor_for(600));
+	assert_true(falls->have.written_usec > rises->have.written_usec);
+}
+
 /* A change that is less than a step isn't told. */
 static void test_feedback_in_steps(void **state)
 {
@@ -497,6 +518,7 @@ int main(void)
 		HOST_TEST(test_other_load),    HOST_TEST(test_liar),
 		HOST_TEST(test_one_write),     HOST_TEST(test_headroom),
 		HOST_TEST(test_looks_end),     HOST_TEST(test_feedback_in_steps),
+		TWO_TEST(test_rises_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,59 @@ static void test_goal_off(void **state)
 	assert_put_back(f);
 }
 
+/* The last word of it among what the host has sent: 1 no reports, 0 reports, -1 nothing. */
+static int last_flags(struct fixture *f)
+{
+	static struct frame_decoder decoder;
+	struct message message;
+	struct frame frame;
+	int flags = -1;
+	size_t room;
+	uint8_t *space;
+	ssize_t n;
+
+	settle(f);
+	frame_decoder_init(&decoder);
+	space = frame_decoder_space(&decoder, &room);
+	n = read(f->guest, space, room);
+	frame_decoder_commit(&decoder, (size_t)MAX(n, 0));
+	while (frame_decoder_next(&decoder, &frame) > 0) {
+		if (frame.type == MESSAGE_HELLO)
+			continue;
+		assert_int_equal(message_parse(&frame, PROTO_MINOR, &message), 0);
+		if (message.type == MESSAGE_PING && message.ping.has_flags)
+			flags = (int)message.ping.flags;
+	}
+	return flags;
+}
+
+/* A guest needn't report where nothing comes of it, and it isn't thought silent for that. */
+static void test_quiet(void **state)
+{
+	struct fixture *f = *state;
+
+	start_with_guest(f);
+	assert_int_equal(last_flags(f), -1);
+	send_report(f, 0, 900, 50);
+	reload(f, HOST "[domain g]\ngoal = off\n");
+	assert_int_equal(last_flags(f), PING_NO_REPORTS);
+	wait_for_file(f, VCPU "1/cpu.uclamp.min", "0.00");
+	usleep(60000);
+	settle(f);
+	assert_false(host_domain(f->host, 0)->demand.lapsed);
+	reload(f, HOST "[domain g]\ngoal = speed\n");
+	assert_int_equal(last_flags(f), 0);
+	assert_int_equal(lay(f, LIMIT_NONE, true), 0); /* released */
+	assert_int_equal(last_flags(f), PING_NO_REPORTS);
+	assert_int_equal(lay(f, LIMIT_NONE, false), 0);
+	assert_int_equal(last_flags(f), 0);
+	/* One that connects later is told, too. */
+	reload(f, HOST "[domain g]\ngoal = off\n");
+	call_from(f, CID, PORT);
+	send_hello(f);
+	assert_int_equal(last_flags(f), PING_NO_REPORTS);
+}
+
 static void test_no_placement(void **state)
 {
 	struct fixture *f = *state;
@@ -170,7 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HOST_TEST(test_entitlement), HOST_TEST(test_goal_off), HOST_TEST(test_no_placement),
-		HOST_TEST(test_feedback),    HOST_TEST(test_renamed),
+		HOST_TEST(test_feedback),    HOST_TEST(test_quiet),    HOST_TEST(test_renamed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,28 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* hostd/level.c: a level rises at once, is held, falls by halves, or at once when a task has left;
  * and the floors and ceilings that follow of it. */
-#include "tests/unit/test.h"
+#include "tests/unit/test_level.h"
 
-#include "hostd/level.h"
-
-#define T0   (100 * USEC_PER_SEC)
-#define MSEC USEC_PER_MSEC
-
-static const struct level_config config = {.headroom1024 = 1024,
-					   .grain = 8,
-					   .step = 50,
-					   .hold_usec = 100 * MSEC,
-					   .busy_hold_usec = 16 * MSEC,
-					   .half_life_usec = 40 * MSEC,
-					   .slack1024 = 100,
-					   .calm_usec = 20 * MSEC,
-					   .forget_usec = 500 * MSEC};
+static const struct level_config config = {
+	.headroom1024 = 1024, .grain = 8, .step = 50, LEVEL_FIGURES};
 
 /* What happens at which time: a demand, the level that comes of it, and when it would change. */
 struct event {
 	uint64_t at;
 	uint16_t demand;
-	enum level_why why;
+	bool left;
 	uint16_t level;
 	uint64_t next;
 };
@@ -33,7 +21,7 @@ static void run(const struct level_config *c, const struct event *events, size_t
 
 	for (size_t i = 0; i < n; i++) {
 		uint64_t next = 4711;
-		uint16_t value = level_move(&level, c, events[i].demand, events[i].why,
+		uint16_t value = level_move(&level, c, events[i].demand, events[i].left,
 					    T0 + events[i].at, &next);
 		uint64_t wanted = events[i].next ? T0 + events[i].next : USEC_INFINITY;
 
@@ -46,18 +34,18 @@ static void run(const struct level_config *c, const struct event *events, size_t
 static void test_rise_hold_fall(_unused_ void **state)
 {
 	static const struct event events[] = {
-		{0, 0, LEVEL_SLEEPS, 0, 0},
-		{1 * MSEC, 300, LEVEL_SLEEPS, 300, 0},
-		{2 * MSEC, 800, LEVEL_SLEEPS, 800, 0},	      /* up at once */
-		{3 * MSEC, 0, LEVEL_SLEEPS, 800, 103 * MSEC}, /* held */
-		{103 * MSEC - 1, 0, LEVEL_SLEEPS, 800, 103 * MSEC},
-		{103 * MSEC, 0, LEVEL_SLEEPS, 400, 143 * MSEC}, /* then by halves */
-		{143 * MSEC - 1, 0, LEVEL_SLEEPS, 400, 143 * MSEC},
-		{143 * MSEC, 0, LEVEL_SLEEPS, 200, 183 * MSEC},
-		{183 * MSEC, 0, LEVEL_SLEEPS, 100, 223 * MSEC},
-		{223 * MSEC, 0, LEVEL_SLEEPS, 50, 263 * MSEC}, /* a half of one step is one */
-		{263 * MSEC, 0, LEVEL_SLEEPS, 0, 0},	       /* half of that is less */
-		{900 * MSEC, 0, LEVEL_SLEEPS, 0, 0},
+		{0, 0, false, 0, 0},
+		{1 * MSEC, 300, false, 300, 0},
+		{2 * MSEC, 800, false, 800, 0},	      /* up at once */
+		{3 * MSEC, 0, false, 800, 103 * MSEC}, /* held */
+		{103 * MSEC - 1, 0, false, 800, 103 * MSEC},
+		{103 * MSEC, 0, false, 400, 143 * MSEC}, /* then by halves */
+		{143 * MSEC - 1, 0, false, 400, 143 * MSEC},
+		{143 * MSEC, 0, false, 200, 183 * MSEC},
+		{183 * MSEC, 0, false, 100, 223 * MSEC},
+		{223 * MSEC, 0, false, 50, 263 * MSEC}, /* a half of one step is one */
+		{263 * MSEC, 0, false, 0, 0},	       /* half of that is less */
+		{900 * MSEC, 0, false, 0, 0},
 	};
 
 	run(&config, events, ARRAY_SIZE(events));
@@ -67,15 +55,15 @@ static void test_rise_hold_fall(_unused_ void **state)
 static void test_fall_to_a_demand(_unused_ void **state)
 {
 	static const struct event events[] = {
-		{0, 800, LEVEL_SLEEPS, 800, 0},
-		{10 * MSEC, 300, LEVEL_SLEEPS, 800, 110 * MSEC},
-		{110 * MSEC, 300, LEVEL_SLEEPS, 550, 150 * MSEC},
-		{150 * MSEC, 300, LEVEL_SLEEPS, 425, 190 * MSEC},
-		{190 * MSEC, 300, LEVEL_SLEEPS, 362, 230 * MSEC},
-		{230 * MSEC, 300, LEVEL_SLEEPS, 300, 0},
+		{0, 800, false, 800, 0},
+		{10 * MSEC, 300, false, 800, 110 * MSEC},
+		{110 * MSEC, 300, false, 550, 150 * MSEC},
+		{150 * MSEC, 300, false, 425, 190 * MSEC},
+		{190 * MSEC, 300, false, 362, 230 * MSEC},
+		{230 * MSEC, 300, false, 300, 0},
 		/* What it came down to is held too. */
-		{500 * MSEC, 0, LEVEL_SLEEPS, 300, 600 * MSEC},
-		{600 * MSEC, 0, LEVEL_SLEEPS, 150, 640 * MSEC},
+		{500 * MSEC, 0, false, 300, 600 * MSEC},
+		{600 * MSEC, 0, false, 150, 640 * MSEC},
 	};
 
 	run(&config, events, ARRAY_SIZE(events));
@@ -84,17 +72,17 @@ static void test_fall_to_a_demand(_unused_ void **state)
 static void test_bursts(_unused_ void **state)
 {
 	static const struct event events[] = {
-		{0, 600, LEVEL_SLEEPS, 600, 0},
-		{10 * MSEC, 0, LEVEL_SLEEPS, 600, 110 * MSEC},
-		{90 * MSEC, 600, LEVEL_SLEEPS, 600, 0}, /* the same again holds it anew */
-		{100 * MSEC, 0, LEVEL_SLEEPS, 600, 200 * MSEC},
-		{150 * MSEC, 599, LEVEL_SLEEPS, 600, 200 * MSEC}, /* less doesn't */
-		{200 * MSEC, 0, LEVEL_SLEEPS, 300, 240 * MSEC},
-		{210 * MSEC, 301, LEVEL_SLEEPS, 301, 0},
-		{220 * MSEC, 0, LEVEL_SLEEPS, 301, 320 * MSEC},
+		{0, 600, false, 600, 0},
+		{10 * MSEC, 0, false, 600, 110 * MSEC},
+		{90 * MSEC, 600, false, 600, 0}, /* the same again holds it anew */
+		{100 * MSEC, 0, false, 600, 200 * MSEC},
+		{150 * MSEC, 599, false, 600, 200 * MSEC}, /* less doesn't */
+		{200 * MSEC, 0, false, 300, 240 * MSEC},
+		{210 * MSEC, 301, false, 301, 0},
+		{220 * MSEC, 0, false, 301, 320 * MSEC},
 		/* Late: where looks in time would have brought it. */
-		{380 * MSEC, 0, LEVEL_SLEEPS, 75, 400 * MSEC},
-		{100000 * MSEC, 0, LEVEL_SLEEPS, 0, 0},
+		{380 * MSEC, 0, false, 75, 400 * MSEC},
+		{100000 * MSEC, 0, false, 0, 0},
 	};
 
 	run(&config, events, ARRAY_SIZE(events));
@@ -103,43 +91,16 @@ static void test_bursts(_unused_ void **state)
 static void test_left(_unused_ void **state)
 {
 	static const struct event events[] = {
-		{0, 700, LEVEL_SLEEPS, 700, 0},
-		{1 * MSEC, 200, LEVEL_LEFT, 200, 0}, /* at once */
-		{2 * MSEC, 0, LEVEL_SLEEPS, 200, 102 * MSEC},
-		{3 * MSEC, 0, LEVEL_LEFT, 0, 0},     /* also what is held */
-		{4 * MSEC, 500, LEVEL_LEFT, 500, 0}, /* others may have come */
-		{5 * MSEC, 500, LEVEL_LEFT, 500, 0},
-		{6 * MSEC, 100, LEVEL_SLEEPS, 500, 106 * MSEC},
-		{106 * MSEC, 100, LEVEL_SLEEPS, 300, 146 * MSEC},
-		{110 * MSEC, 150, LEVEL_LEFT, 150, 0},		/* and what falls */
-		{120 * MSEC, 0, LEVEL_SLEEPS, 150, 220 * MSEC}, /* with a hold of its own */
-	};
-
-	run(&config, events, ARRAY_SIZE(events));
-}
-
-/* While something runs there it is held for less, also when it is seen only now that something
- * does.
- */
-static void test_busy(_unused_ void **state)
-{
-	static const struct event events[] = {
-		{0, 800, LEVEL_BUSY, 800, 0},
-		{10 * MSEC, 400, LEVEL_BUSY, 800, 26 * MSEC},
-		{25 * MSEC, 400, LEVEL_BUSY, 800, 26 * MSEC}, /* not anew */
-		{26 * MSEC, 400, LEVEL_BUSY, 600, 66 * MSEC},
-		/* As it falls 16 ms is the longest from now. */
-		{30 * MSEC, 400, LEVEL_BUSY, 600, 46 * MSEC},
-		{40 * MSEC, 400, LEVEL_SLEEPS, 600, 46 * MSEC}, /* sleep doesn't put it off */
-		{46 * MSEC, 400, LEVEL_SLEEPS, 500, 86 * MSEC},
-		{86 * MSEC, 400, LEVEL_SLEEPS, 450, 126 * MSEC},
-		{126 * MSEC, 400, LEVEL_SLEEPS, 400, 0},
-		{200 * MSEC, 0, LEVEL_SLEEPS, 400, 300 * MSEC},
-		{210 * MSEC, 100, LEVEL_BUSY, 400, 226 * MSEC},
-		{226 * MSEC, 0, LEVEL_SLEEPS, 200, 266 * MSEC},
-		/* One that is due soon stays so. */
-		{260 * MSEC, 0, LEVEL_BUSY, 200, 266 * MSEC},
-		{266 * MSEC, 0, LEVEL_BUSY, 100, 306 * MSEC},
+		{0, 700, false, 700, 0},
+		{1 * MSEC, 200, true, 200, 0}, /* at once */
+		{2 * MSEC, 0, false, 200, 102 * MSEC},
+		{3 * MSEC, 0, true, 0, 0},     /* also what is held */
+		{4 * MSEC, 500, true, 500, 0}, /* others may have come */
+		{5 * MSEC, 500, true, 500, 0},
+		{6 * MSEC, 100, false, 500, 106 * MSEC},
+		{106 * MSEC, 100, false, 300, 146 * MSEC},
+		{110 * MSEC, 150, true, 150, 0},		/* and what falls */
+		{120 * MSEC, 0, false, 150, 220 * MSEC}, /* with a hold of its own */
 	};
 
 	run(&config, events, ARRAY_SIZE(events));
@@ -150,13 +111,13 @@ static void test_no_hold(_unused_ void **state)
 	static const struct level_config c = {.headroom1024 = 1024, .step = 1};
 	static const struct level_config no_step = {.headroom1024 = 1024};
 	static const struct event events[] = {
-		{0, 800, LEVEL_SLEEPS, 800, 0},
-		{10, 0, LEVEL_SLEEPS, 400, 11}, /* the first half is due at once
+		{0, 800, false, 800, 0},
+		{10, 0, false, 400, 11}, /* the first half is due at once
 						 */
-		{11, 0, LEVEL_SLEEPS, 200, 12},
-		{17, 0, LEVEL_SLEEPS, 3, 18},
-		{18, 0, LEVEL_SLEEPS, 1, 19},
-		{19, 0, LEVEL_SLEEPS, 0, 0},
+		{11, 0, false, 200, 12},
+		{17, 0, false, 3, 18},
+		{18, 0, false, 1, 19},
+		{19, 0, false, 0, 0},
 	};
 
 	run(&c, events, ARRAY_SIZE(events));
@@ -167,9 +128,9 @@ static void test_large_step(_unused_ void **state)
 {
 	static const struct level_config c = {.step = 512, .half_life_usec = MSEC};
 	static const struct event events[] = {
-		{0, 1024, LEVEL_SLEEPS, 1024, 0},
-		{10 * MSEC, 0, LEVEL_SLEEPS, 512, 11 * MSEC},
-		{11 * MSEC, 0, LEVEL_SLEEPS, 0, 0},
+		{0, 1024, false, 1024, 0},
+		{10 * MSEC, 0, false, 512, 11 * MSEC},
+		{11 * MSEC, 0, false, 0, 0},
 	};
 
 	run(&c, events, ARRAY_SIZE(events));
@@ -211,6 +172,7 @@ static void test_floor(_unused_ void **state)
 		{1280, 50, 80, 147, 1024, 147},
 		{1280, 50, 80, 148, 1024, 104},
 		{1280, 50, 80, 97, 1024, 104},
+		{1024, 50, 2, 40, 1024, 40},
 		/* But for nothing at all nothing stays, nor above the limit. */
 		{1024, 50, 0, 8, 1024, 0},
 		{1024, 50, 1, 8, 1024, 0},
@@ -239,9 +201,9 @@ static void test_grain(_unused_ void **state)
 {
 	static const struct {
 		uint16_t grain, level, floor;
-	} rows[] = {{0, 100, 98},     {1, 100, 98},	  {8, 100, 104},
-		    {64, 100, 128},   {64, 65, 64},	  {64, 0, 0},
-		    {64, 1000, 1024}, {1000, 1021, 1000}, {1000, 1022, 1024}};
+	} rows[] = {{0, 100, 98}, {1, 100, 98},	    {8, 100, 104},	{0, 102, 99},
+		    {1, 102, 99}, {2, 102, 100},    {64, 100, 128},	{64, 65, 64},
+		    {64, 0, 0},	  {64, 1000, 1024}, {1000, 1021, 1000}, {1000, 1022, 1024}};
 	const struct level level = {.level1024 = 100, .rose_usec = T0};
 	struct level_config c = config;
 	uint64_t next;
@@ -270,7 +232,7 @@ static void look(const struct level_config *c, const struct look *looks, size_t 
 		uint64_t wanted = looks[i].next ? T0 + looks[i].next : USEC_INFINITY;
 		uint16_t value;
 
-		level_move(&level, c, looks[i].demand, LEVEL_SLEEPS, now, &next);
+		level_move(&level, c, looks[i].demand, false, now, &next);
 		value = level_ceiling(&level, c, looks[i].have, looks[i].min, now, &next);
 		EXPECT(value == looks[i].ceiling, "look %zu: %u", i, value);
 		EXPECT(next == wanted, "look %zu: next %lld", i, (long long)(next - T0));
@@ -291,6 +253,22 @@ static void test_ceiling_comes_when_calm(_unused_ void **state)
 	};
 
 	look(&config, looks, ARRAY_SIZE(looks));
+}
+
+/* Where each step counts, one more is a rise, and the same again is none. */
+static void test_smallest_rise(_unused_ void **state)
+{
+	static const struct look looks[] = {
+		{0, 300, 1024, 0, 1024, 20 * MSEC},
+		{10 * MSEC, 300, 1024, 0, 1024, 20 * MSEC},
+		{20 * MSEC, 300, 1024, 0, 400, 0},
+		{21 * MSEC, 300, 400, 0, 400, 0},
+		{22 * MSEC, 301, 400, 0, 1024, 42 * MSEC},
+	};
+	struct level_config c = config;
+
+	for (c.step = 0; c.step <= 1; c.step++)
+		look(&c, looks, ARRAY_SIZE(looks));
 }
 
 static void test_ceiling_values(_unused_ void **state)
@@ -364,11 +342,23 @@ static void test_ceiling_is_forgotten(_unused_ void **state)
 static void test_early_clock(_unused_ void **state)
 {
 	struct level level = {.rose_usec = 1, .zero_usec = 1};
+	struct level_config c = config;
 	uint64_t next;
 
 	assert_int_equal(level_ceiling(&level, &config, 1024, 0, 20 * MSEC + 1, &next), 104);
 	assert_int_equal(next, 500 * MSEC + 1);
 	assert_int_equal(level_ceiling(&level, &config, 100, 0, 500 * MSEC + 1, &next), 1024);
+	/* To rise at, */
+	level = (struct level){};
+	level_move(&level, &config, 500, false, 1, &next);
+	level_move(&level, &config, 0, true, 2, &next);
+	assert_int_equal(level.zero_usec, 2);
+	/* and to fall at. */
+	level = (struct level){};
+	c.hold_usec = 1;
+	level_move(&level, &c, 500, false, 0, &next);
+	assert_int_equal(level_move(&level, &c, 0, false, 0, &next), 500);
+	assert_int_equal(next, 1);
 }
 
 /* A task that has left takes the ceiling down with the level; who never asked has nothing to
@@ -378,18 +368,18 @@ static void test_ceiling_after_left(_unused_ void **state)
 	struct level level = {};
 	uint64_t next;
 
-	level_move(&level, &config, 0, LEVEL_SLEEPS, T0, &next);
+	level_move(&level, &config, 0, false, T0, &next);
 	assert_int_equal(level.zero_usec, 0);
-	level_move(&level, &config, 800, LEVEL_SLEEPS, T0, &next);
-	level_move(&level, &config, 100, LEVEL_LEFT, T0 + 30 * MSEC, &next);
+	level_move(&level, &config, 800, false, T0, &next);
+	level_move(&level, &config, 100, true, T0 + 30 * MSEC, &next);
 	assert_int_equal(level_ceiling(&level, &config, 1024, 0, T0 + 30 * MSEC, &next), 200);
-	level_move(&level, &config, 0, LEVEL_LEFT, T0 + 40 * MSEC, &next);
+	level_move(&level, &config, 0, true, T0 + 40 * MSEC, &next);
 	assert_int_equal(level.zero_usec, T0 + 40 * MSEC);
 	assert_int_equal(level_ceiling(&level, &config, 200, 0, T0 + 40 * MSEC, &next), 104);
 	assert_int_equal(next, T0 + 540 * MSEC);
-	level_move(&level, &config, 0, LEVEL_SLEEPS, T0 + 50 * MSEC, &next);
+	level_move(&level, &config, 0, false, T0 + 50 * MSEC, &next);
 	assert_int_equal(level.zero_usec, T0 + 40 * MSEC);
-	level_move(&level, &config, 1, LEVEL_SLEEPS, T0 + 60 * MSEC, &next);
+	level_move(&level, &config, 1, false, T0 + 60 * MSEC, &next);
 	assert_int_equal(level.zero_usec, 0);
 }
 
@@ -399,7 +389,6 @@ static struct level_config random_config(uint64_t *seed)
 				     .grain = (uint16_t)(test_random(seed) % 65),
 				     .step = (uint16_t)(test_random(seed) % 513),
 				     .hold_usec = test_random(seed) % 200000,
-				     .busy_hold_usec = 1 + test_random(seed) % 50000,
 				     .half_life_usec = test_random(seed) % 100000,
 				     .slack1024 = (uint16_t)(test_random(seed) % 300),
 				     .calm_usec = test_random(seed) % 50000,
@@ -420,20 +409,18 @@ static void test_any(_unused_ void **state)
 
 		for (unsigned i = 0; i < 100; i++) {
 			uint16_t demand = (uint16_t)(test_random(&seed) % 1025);
-			enum level_why why = (enum level_why)(test_random(&seed) % 3);
+			bool left = test_random(&seed) % 3 == 0;
 			uint16_t before = level.level1024, value;
 
 			now += test_random(&seed) % 300000;
-			value = level_move(&level, &c, demand, why, now, &next);
+			value = level_move(&level, &c, demand, left, now, &next);
 			EXPECT(value >= demand && value <= MAX(before, demand), "round %u: %u",
 			       round, value);
-			EXPECT(why != LEVEL_LEFT || value == demand, "round %u", round);
+			EXPECT(!left || value == demand, "round %u", round);
 			EXPECT(next > now && (value == demand) == (next == USEC_INFINITY),
 			       "round %u: next is over", round);
-			/* While it is busy it may be due sooner for having been asked again. */
-			EXPECT(level_move(&level, &c, demand, why, now, &later) == value &&
-				       (later == next || (why == LEVEL_BUSY && later < next &&
-							  later == now + c.busy_hold_usec)),
+			EXPECT(level_move(&level, &c, demand, left, now, &later) == value &&
+				       later == next,
 			       "round %u: another level at the same time", round);
 			have = level_floor(&c, value, have, max);
 			high = level_ceiling(&level, &c, high, have, now, &next);
@@ -443,10 +430,10 @@ static void test_any(_unused_ void **state)
 			EXPECT(have == max || have >= value * c.headroom1024 / 1024 * 49 / 50,
 			       "round %u", round);
 		}
-		level_move(&level, &c, 0, LEVEL_SLEEPS, now, &next);
+		level_move(&level, &c, 0, false, now, &next);
 		/* 1024 falls to 0 in 11 halves at most. */
-		now += MAX(c.hold_usec, c.busy_hold_usec) + 11 * MAX(c.half_life_usec, 1U);
-		EXPECT(level_move(&level, &c, 0, LEVEL_SLEEPS, now, &next) == 0 &&
+		now += c.hold_usec + 11 * MAX(c.half_life_usec, 1U);
+		EXPECT(level_move(&level, &c, 0, false, now, &next) == 0 &&
 			       next == USEC_INFINITY,
 		       "round %u: %u is left", round, level.level1024);
 	}
@@ -459,12 +446,12 @@ int main(void)
 		cmocka_unit_test(test_fall_to_a_demand),
 		cmocka_unit_test(test_bursts),
 		cmocka_unit_test(test_left),
-		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_no_hold),
 		cmocka_unit_test(test_large_step),
 		cmocka_unit_test(test_floor),
 		cmocka_unit_test(test_grain),
 		cmocka_unit_test(test_ceiling_comes_when_calm),
+		cmocka_unit_test(test_smallest_rise),
 		cmocka_unit_test(test_ceiling_values),
 		cmocka_unit_test(test_ceiling_is_forgotten),
 		cmocka_unit_test(test_early_clock),

@@ -184,6 +184,12 @@ static void test_file(void **state)
 	assert_int_equal(get(&again, A).percent, 50);
 	assert_true(get(&again, A).released);
 	assert_int_equal(get(&again, B).percent, 0);
+	/* One that is released without a limit: it has none when it is taken back. */
+	set(&again, A, LIMIT_NONE, true);
+	assert_int_equal(limits_save(f->path, &again), 0);
+	test_assert_file(f->dir, "limits",
+			 "# What vmfreqctl laid on domains, until the next reboot.\n" A
+			 " released\n" B " limit=0\n");
 	/* With nothing to say there is no file. */
 	set(&again, A, LIMIT_NONE, false);
 	set(&again, B, LIMIT_NONE, false);

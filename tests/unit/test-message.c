@@ -27,6 +27,35 @@ static void test_ping(_unused_ void **state)
 	check_changes(changes, ARRAY_SIZE(changes));
 }
 
+/* Flags, since 0.4: nothing else of their size, and no bits that this version doesn't know. */
+static void test_ping_flags(_unused_ void **state)
+{
+	static const struct {
+		uint8_t size;
+		uint32_t flags;
+		int equal, newer;
+	} rows[] = {
+		{12, 0, 0, 0},	      {12, 1, 0, 0},	    {12, 2, -EBADMSG, 0},
+		{11, 0, -EBADMSG, 0}, {13, 0, -EBADMSG, 0}, {12, 0x80000001, -EBADMSG, 0},
+	};
+	uint8_t buffer[24] = {};
+	struct message message;
+
+	assert_int_equal(ping_put_flags(buffer, 19, 5, 0), -ENOBUFS);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(ping_put_flags(buffer, 20, 5, rows[i].flags), 20);
+		draft_frame(buffer, 20);
+		draft.size = rows[i].size;
+		EXPECT(parse(PROTO_MINOR, &message) == rows[i].equal, "row %zu", i);
+		EXPECT(parse(3, &message) == -EBADMSG, "row %zu, of before", i);
+		EXPECT(parse(PROTO_MINOR + 1, &message) == rows[i].newer, "row %zu, newer", i);
+		assert_int_equal(message.ping.stamp_usec, 5);
+		assert_int_equal(message.ping.has_flags, rows[i].size >= 12);
+		assert_int_equal(message.ping.flags,
+				 rows[i].size >= 12 ? rows[i].flags & PING_NO_REPORTS : 0);
+	}
+}
+
 static void test_bye(_unused_ void **state)
 {
 	static const struct change changes[] = {
@@ -235,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ping),
+		cmocka_unit_test(test_ping_flags),
 		cmocka_unit_test(test_bye),
 		cmocka_unit_test(test_notice),
 		cmocka_unit_test(test_notice_fields),

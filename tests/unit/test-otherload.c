@@ -48,6 +48,7 @@ static void test_first_look(_unused_ void **state)
 	assert_int_equal(load.stamp_nsec, now);
 	assert_int_equal(load.idle_nsec, idle);
 	assert_int_equal(settle(LOOK, 0, 1024), 0);
+	assert_int_equal(load.mean, 0); /* a CPU that idles has nothing at all */
 }
 
 /* Half of what is missing is there after 250 ms: 256 x 1.048576 ms to be exact. */
@@ -133,6 +134,20 @@ static void test_below_zero(_unused_ void **state)
 	assert_in_range(look(UINT64_C(256) << 20, 0, 1024), 447, 448);
 }
 
+/* However much vCPUs are said to have run, of one look it counts for no more than twice its time:
+ * so the load that there was isn't forgotten at once. 511 x 2^(-50/268.4) less 1024 of what is
+ * missing to that. */
+static void test_most_of_vcpus(_unused_ void **state)
+{
+	for (unsigned times = 2; times <= 10; times++) {
+		setup(NULL);
+		look(LOOK, 0, 1024);
+		settle(LOOK / 2, 0, 1024);
+		otherload_vcpu(&load, times * LOOK);
+		assert_in_range(look(LOOK, 0, 1024), 324, 326);
+	}
+}
+
 /* Not more than there is. */
 static void test_all(_unused_ void **state)
 {
@@ -183,8 +198,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_first_look), TEST(test_half_life),
 		TEST(test_parts),      TEST(test_unit_error_telescopes),
-		TEST(test_below_zero), TEST(test_all),
-		TEST(test_gaps),
+		TEST(test_below_zero), TEST(test_most_of_vcpus),
+		TEST(test_all),	       TEST(test_gaps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -253,13 +253,47 @@ static void test_intervals(_unused_ void **state)
 	}
 }
 
+/* A third of a CPU, of late. */
+static void test_stolen(_unused_ void **state)
+{
+	struct pelt_stolen stolen = {};
+	uint64_t now = 1000 * USEC_PER_SEC;
+
+	assert_int_equal(pelt_stolen_rise_shift(&stolen), 0);
+	assert_int_equal(pelt_stolen_fall_factor(&stolen), 1);
+	pelt_stolen_put(&stolen, 5000, now); /* in what time isn't known */
+	assert_int_equal(pelt_stolen_rise_shift(&stolen), 0);
+	pelt_stolen_put(&stolen, 3333, now += 10000);
+	assert_int_equal(pelt_stolen_rise_shift(&stolen), 0);
+	pelt_stolen_put(&stolen, 1, now); /* two looks at once */
+	assert_int_equal(pelt_stolen_rise_shift(&stolen), 0);
+	pelt_stolen_put(&stolen, 3334, now += 10000);
+	assert_int_equal(pelt_stolen_rise_shift(&stolen), 3);
+	pelt_stolen_put(&stolen, 0, now += 10000);
+	assert_int_equal(pelt_stolen_rise_shift(&stolen), 0);
+	assert_int_equal(pelt_stolen_fall_factor(&stolen), 3); /* 6667 of 30000 */
+	pelt_stolen_put(&stolen, 0, now += 10000);
+	assert_int_equal(pelt_stolen_fall_factor(&stolen), 3);
+	pelt_stolen_put(&stolen, 0, now += 3);
+	assert_int_equal(pelt_stolen_fall_factor(&stolen), 1);
+	for (unsigned i = 0; i < 100; i++)
+		pelt_stolen_put(&stolen, 40000, now += 10000); /* of four CPUs */
+	assert_int_equal(pelt_stolen_rise_shift(&stolen), 3);
+	for (unsigned i = 0; i < 30; i++)
+		pelt_stolen_put(&stolen, 0, now += 10000);
+	assert_int_equal(pelt_stolen_rise_shift(&stolen), 0);
+	pelt_stolen_put(&stolen, 100, now - 50000); /* a clock that goes back */
+	assert_int_equal(pelt_stolen_rise_shift(&stolen), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_intervals), cmocka_unit_test(test_classes),
-		cmocka_unit_test(test_saturated), cmocka_unit_test(test_passed_on),
-		cmocka_unit_test(test_counts),	  cmocka_unit_test(test_fall_times),
-		cmocka_unit_test(test_way_down),  cmocka_unit_test(test_idle_soon_after),
+		cmocka_unit_test(test_stolen),		cmocka_unit_test(test_intervals),
+		cmocka_unit_test(test_classes),		cmocka_unit_test(test_saturated),
+		cmocka_unit_test(test_passed_on),	cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_fall_times),	cmocka_unit_test(test_way_down),
+		cmocka_unit_test(test_idle_soon_after),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,6 +103,34 @@ static void test_steps(_unused_ void **state)
 	}
 }
 
+/* Where rises are coarse: a part of what was sent, if that is more than a step. */
+static void test_coarse(_unused_ void **state)
+{
+	static const struct {
+		uint16_t shift, sent1024;
+		uint32_t rise1024;
+	} rows[] = {
+		{0, 1000, 50}, {3, 0, 50}, {3, 399, 50}, {3, 408, 51}, {3, 800, 100}, {1, 800, 400},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct pelt_step coarse = {.rise1024 = 50,
+						 .fall1024 = 100,
+						 .least1024 = 60,
+						 .rise_shift = rows[i].shift};
+		struct pelt_record record = {.sent1024 = rows[i].sent1024};
+		uint32_t rise = MAX(rows[i].rise1024, rows[i].sent1024 ? 0U : coarse.least1024);
+
+		EXPECT(pelt_step_rise(&coarse, rows[i].sent1024) == rows[i].rise1024, "row %u", i);
+		EXPECT(pelt_step_is_off(&coarse, &record, record.sent1024 + rise - 1) ==
+			       PELT_EVENT_NONE,
+		       "row %u, below", i);
+		EXPECT(pelt_step_is_off(&coarse, &record, record.sent1024 + rise) ==
+			       PELT_EVENT_RISE,
+		       "row %u, there", i);
+	}
+}
+
 /* After a ring there is none until guestd has answered, nor within the interval. */
 static void test_interval(_unused_ void **state)
 {
@@ -156,10 +184,10 @@ static void test_wrap(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_wanted),	 cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_others),	 cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_interval), cmocka_unit_test(test_idle),
-		cmocka_unit_test(test_wrap),
+		cmocka_unit_test(test_wanted), cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_others), cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_coarse), cmocka_unit_test(test_interval),
+		cmocka_unit_test(test_idle),   cmocka_unit_test(test_wrap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

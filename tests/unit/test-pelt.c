@@ -5,6 +5,7 @@
 #include "tests/unit/test.h"
 
 #include "common/pelt.h"
+#include "common/pelt_decay.h"
 
 #define PERIOD_NSEC UINT64_C(1048576)
 #define Y	    0.97857206208770013451 /* y^32 = 1/2 */
@@ -148,12 +149,66 @@ static void test_half_life(_unused_ void **state)
 	}
 }
 
+/* Half of a value is left after each half-life, y of it after each period; between two periods it
+ * is a straight line. What has been for 63 half-lives is nothing, whatever it was. */
+static void test_decay(_unused_ void **state)
+{
+	static const uint64_t half = 32 * PERIOD_NSEC;
+	const struct {
+		uint64_t value, nsec, left;
+	} rows[] = {
+		{PELT_ONE, 0, PELT_ONE},
+		{PELT_ONE, half, PELT_ONE / 2},
+		{PELT_ONE, 20 * half, 1},
+		{PELT_ONE, PERIOD_NSEC, 1026107},     /* 2^20 x 0.978572 */
+		{PELT_ONE, PERIOD_NSEC / 2, 1037342}, /* midway */
+		{PELT_ONE, half + PERIOD_NSEC, 513054},
+		{PELT_ONE, 31 * PERIOD_NSEC, 535768}, /* 2^19 / 0.978572 */
+		{UINT64_C(1) << 62, 62 * half, 1},
+		{UINT64_C(1) << 63, 63 * half - PERIOD_NSEC, 1}, /* 1.02 */
+		{UINT64_MAX, 63 * half, 0},
+		{UINT64_MAX, UINT64_MAX, 0},
+		{0, half, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		EXPECT(pelt_decay(rows[i].value, rows[i].nsec) == rows[i].left, "row %zu: %llu", i,
+		       (unsigned long long)pelt_decay(rows[i].value, rows[i].nsec));
+}
+
+/* What was taken for idle and wasn't counts as it would have by now, and the other way round: of
+ * half a life a half, of which a half-life later a half is left. Not below nothing, nor above all;
+ * and a peak isn't taken back. */
+static void test_correct(_unused_ void **state)
+{
+	static const struct {
+		int64_t periods;
+		unsigned age, before, after;
+	} rows[] = {
+		{32, 0, 0, 512},     {32, 32, 0, 256},	  {64, 0, 100, 868},   {0, 0, 300, 300},
+		{-32, 0, 1024, 512}, {-32, 32, 800, 544}, {-64, 0, 1024, 256}, {32, 0, 1000, 1024},
+		{-32, 0, 256, 0},    {32, 64, 800, 928},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint32_t before = rows[i].before << PELT_SHIFT;
+		struct pelt pelt = {.util = before, .peak = before};
+		int64_t after;
+
+		pelt_correct(&pelt, rows[i].periods * (int64_t)PERIOD_NSEC,
+			     rows[i].age * PERIOD_NSEC);
+		after = (int64_t)pelt.util - (int64_t)(rows[i].after << PELT_SHIFT);
+		EXPECT(after >= -1 && after <= 1, "row %zu: %u", i, pelt.util);
+		EXPECT(pelt.peak == MAX(before, pelt.util), "row %zu: peak %u", i, pelt.peak);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exact),
-		cmocka_unit_test(test_intervals),
-		cmocka_unit_test(test_half_life),
+		cmocka_unit_test(test_exact),	  cmocka_unit_test(test_intervals),
+		cmocka_unit_test(test_half_life), cmocka_unit_test(test_correct),
+		cmocka_unit_test(test_decay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,6 +157,30 @@ static void test_fall_leaves_the_turn(_unused_ void **state)
 	assert_int_equal(next, T0 + 10001 + LOWER + INTERVAL);
 }
 
+static void test_raises(_unused_ void **state)
+{
+	const struct plan_have have = {.floor1024 = 100, .ceiling1024 = 500};
+
+	assert_true(plan_raises(&have, &(struct plan_want){.floor1024 = 101, .ceiling1024 = 500}));
+	assert_true(plan_raises(&have, &(struct plan_want){.floor1024 = 100, .ceiling1024 = 501}));
+	assert_true(plan_raises(&have, &(struct plan_want){.floor1024 = 0, .ceiling1024 = 1024}));
+	assert_true(plan_raises(&have, &(struct plan_want){}));
+	assert_true(plan_raises(&have, &(struct plan_want){.floor1024 = 101, .ceiling1024 = 400}));
+	assert_false(plan_raises(&have, &(struct plan_want){.floor1024 = 100, .ceiling1024 = 500}));
+	assert_false(plan_raises(&have, &(struct plan_want){.floor1024 = 99, .ceiling1024 = 499}));
+}
+
+/* By a sixteenth and more, and never for what falls. */
+static void test_nudges(_unused_ void **state)
+{
+	assert_true(plan_nudges((struct clamps){100, 1024}, (struct clamps){164, 1024}));
+	assert_false(plan_nudges((struct clamps){100, 1024}, (struct clamps){163, 1024}));
+	assert_true(plan_nudges((struct clamps){100, 200}, (struct clamps){100, 264}));
+	assert_false(plan_nudges((struct clamps){100, 200}, (struct clamps){100, 263}));
+	assert_true(plan_nudges((struct clamps){900, 960}, (struct clamps){100, 1024}));
+	assert_false(plan_nudges((struct clamps){900, 1024}, (struct clamps){100, 200}));
+}
+
 static void test_done(_unused_ void **state)
 {
 	struct plan_want want = {
@@ -240,6 +264,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_changed),  cmocka_unit_test(test_not_too_often),
 		cmocka_unit_test(test_rise_and_fall), cmocka_unit_test(test_fall_leaves_the_turn),
+		cmocka_unit_test(test_raises),
+		cmocka_unit_test(test_nudges),
 		cmocka_unit_test(test_done),	      cmocka_unit_test(test_random_wants),
 	};
 

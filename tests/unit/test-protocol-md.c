@@ -217,6 +217,15 @@ static int check_notice(struct example *example, const struct message_notice *no
 	return notice_put(again, FRAME_MAX, notice);
 }
 
+static int check_ping(struct example *example, const struct message_ping *ping, uint8_t *again)
+{
+	expect_number(example, 8, "stamp_usec", ping->stamp_usec);
+	if (!ping->has_flags)
+		return ping_put(again, FRAME_MAX, ping->stamp_usec);
+	expect_number(example, 4, "flags", ping->flags);
+	return ping_put_flags(again, FRAME_MAX, ping->stamp_usec, ping->flags);
+}
+
 static int check_message(struct example *example, const struct frame *frame, uint8_t *again)
 {
 	struct message message;
@@ -230,8 +239,7 @@ static int check_message(struct example *example, const struct frame *frame, uin
 	case MESSAGE_FEEDBACK:
 		return check_feedback(example, &message.feedback, again);
 	case MESSAGE_PING:
-		expect_number(example, 8, "stamp_usec", message.ping.stamp_usec);
-		return ping_put(again, FRAME_MAX, message.ping.stamp_usec);
+		return check_ping(example, &message.ping, again);
 	case MESSAGE_NOTICE:
 		return check_notice(example, &message.notice, again);
 	default:
@@ -288,7 +296,7 @@ static void test_examples(_unused_ void **state)
 	assert_int_equal(of_type[MESSAGE_HELLO], 2);
 	assert_int_equal(of_type[MESSAGE_REPORT], 2);
 	assert_int_equal(of_type[MESSAGE_FEEDBACK], 1);
-	assert_int_equal(of_type[MESSAGE_PING], 1);
+	assert_int_equal(of_type[MESSAGE_PING], 2);
 	assert_int_equal(of_type[MESSAGE_BYE], 1);
 	assert_int_equal(of_type[MESSAGE_NOTICE], 2);
 }
@@ -317,7 +325,7 @@ static void test_tables(_unused_ void **state)
 					 REPORT_RECORD,
 					 FEEDBACK_FIXED,
 					 FEEDBACK_RECORD,
-					 8,
+					 12,
 					 4};
 	size_t n_tables = 0;
 	unsigned end = 0;

@@ -99,6 +99,61 @@ static void test_steps(_unused_ void **state)
 	assert_int_equal(records[0].util_est, 500 - 2 * STEP);
 }
 
+/* Rises alone, and by no less than a step. */
+static void test_coarse(_unused_ void **state)
+{
+	reporter_coarsen(reporter, 3);
+	put(0, 10, 800);
+	assert_int_equal(take(), 1);
+	put(0, 10, 899);
+	assert_int_equal(decide(), REPORTER_NOTHING);
+	put(0, 10, 900);
+	assert_int_equal(take(), 1);
+	put(0, 10, 900 - 2 * STEP);
+	assert_int_equal(take(), 1);
+	put(0, 10, 0);
+	assert_int_equal(take(), 1);
+	put(0, 10, LEAST);
+	assert_int_equal(take(), 1);
+	put(0, 10, LEAST + STEP - 1);
+	assert_int_equal(decide(), REPORTER_NOTHING);
+	put(0, 10, LEAST + STEP);
+	assert_int_equal(take(), 1);
+	put(0, 10, 800);
+	assert_int_equal(take(), 1);
+	reporter_coarsen(reporter, 0);
+	put(0, 10, 800 + STEP);
+	assert_int_equal(take(), 1);
+}
+
+/* The host has no use for reports: a PING is all, and later it is told of all again. */
+static void test_muted(_unused_ void **state)
+{
+	uint32_t sequence;
+
+	put(0, 10, 800);
+	put(1, 10, 300);
+	assert_int_equal(take(), 2);
+	sequence = report.sequence;
+	reporter_mute(reporter, true);
+	assert_int_equal(decide(), REPORTER_NOTHING);
+	assert_int_equal(reporter_sent(reporter, 0), 0);
+	put(0, 10, 1024);
+	now += REPORTER_PING_USEC - 1;
+	assert_int_equal(decide(), REPORTER_NOTHING);
+	assert_int_equal(reporter_next_usec(reporter), now + 1);
+	now += 1;
+	assert_int_equal(decide(), REPORTER_PING);
+	reporter_pinged(reporter, now);
+	assert_int_equal(decide(), REPORTER_NOTHING);
+	reporter_mute(reporter, false);
+	assert_int_equal(take(), 2);
+	assert_int_equal(report.sequence, sequence + 1); /* of the same connection */
+	reporter_mute(reporter, true);
+	reporter_restart(reporter, now);
+	assert_int_equal(take(), 2);
+}
+
 /* A CPU below a step of its own goes along with another's report. */
 static void test_company(_unused_ void **state)
 {
@@ -287,6 +342,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_full_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_steps, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_coarse, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_muted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_company, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_zero, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_renewal, setup, teardown),

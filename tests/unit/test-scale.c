@@ -93,6 +93,8 @@ static void test_not_seen(_unused_ void **state)
 		{1, 1, 1024, 1024},
 		{1, 1024, 10, 320}, /* 32 times is the most */
 		{0, 1, 700, 700},
+		/* Each division cuts off what isn't whole: it isn't made more than it is. */
+		{900, 300, 900, 299},
 		/* A utilization above the guest's own scale isn't more than all. */
 		{300, 300, 1025, 1024},
 	};
@@ -107,6 +109,34 @@ static void test_not_seen(_unused_ void **state)
 	setup(NULL);
 	look(0, 0, 512);
 	assert_int_equal(host(1024), 512);
+}
+
+/* No guest's kernel applies a scale of 0: it counts as 1 in all that is done with it. */
+static void test_no_scale_at_all(_unused_ void **state)
+{
+	uint32_t seen[2];
+
+	for (uint16_t applied = 0; applied < 2; applied++) {
+		setup(NULL);
+		report(20, applied, 0, 0);
+		look(0, 0, 512);
+		look(LONG, LONG, 512);
+		seen[applied] = scale.seen.util;
+	}
+	assert_true(seen[1] > 0);
+	assert_int_equal(seen[0], seen[1]);
+}
+
+/* 32 times is the most of what was measured, too: at 1/64 of the speed that there was the guest
+ * counts 16.5 for 661, 40 times as much. */
+static void test_most_that_is_measured(_unused_ void **state)
+{
+	report(16, 16, 0, 0);
+	look(0, 0, 1024);
+	look(48 * PERIOD, 48 * PERIOD, 1024);
+	assert_true(scale.worth.util > 39 * scale.seen.util);
+	assert_int_equal(table.factor[0], 32 << 20);
+	assert_int_equal(host(16), 512);
 }
 
 /* Who runs without a pause: (1 - y^(t/2)) / (1 - y^t) at half the speed. */
@@ -222,17 +252,66 @@ static void test_gates(_unused_ void **state)
 	}
 }
 
-/* Four fifths to the point: 512 of 640. */
+/* Four fifths: 512 of 640, and of that PELT rounds down. */
 static void test_enough_is_seen(_unused_ void **state)
 {
-	for (uint16_t demand = 640; demand <= 641; demand++) {
+	static const uint16_t rows[][2] = {{638, true}, {641, false}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		setup(NULL);
-		report(demand, 1024, 0, 0);
+		report(rows[i][0], 1024, 0, 0);
 		look(0, 0, 512);
-		scale_come(&scale, &table, 512);
-		look(0, 0, 512);
-		EXPECT((table.factor[3] > 0) == (demand == 640), "%u", demand);
+		look(HALF, HALF, 512);
+		EXPECT((table.factor[3] > 0) == rows[i][1], "row %zu", i);
 	}
+	/* And 16 of 1024 at least, of which a small one has enough: of half a period 11, of a whole
+	 * one 22. */
+	for (unsigned halves = 1; halves <= 2; halves++) {
+		setup(NULL);
+		report(1, 1024, 0, 0);
+		look(0, 0, 512);
+		look(halves * PERIOD / 2, halves * PERIOD / 2, 512);
+		EXPECT((table.factor[0] > 0) == (halves == 2), "%u", halves);
+	}
+}
+
+/* What a task brought along, or left, was guessed: a factor is learnt of what has run since. */
+static void test_guess_teaches_nothing(_unused_ void **state)
+{
+	for (unsigned leaves = 0; leaves <= 1; leaves++) {
+		setup(NULL);
+		report(1000, 1024, 0, 0);
+		look(0, 0, 1024);
+		if (leaves)
+			scale_leave(&scale, 1000);
+		else
+			scale_come(&scale, &table, 1000);
+		look(24 * PERIOD, 24 * PERIOD, 256); /* 595 of 1000 are left */
+		EXPECT(table.factor[3] == 0, "%u", leaves);
+		look(24 * PERIOD, 24 * PERIOD, 256);
+		EXPECT(table.factor[3] > 0, "%u", leaves);
+	}
+}
+
+/* A guest that counts with its frequency is roughly right where nothing has been seen, whatever the
+ * frequency is now that it begins to run. */
+static void test_guess_of_an_invariant_guest(_unused_ void **state)
+{
+	struct scale_report said = {.demand1024 = 500, .applied1024 = 700, .invariant = true};
+
+	scale_report(&scale, &said, T0);
+	look(0, 0, 70);
+	assert_int_equal(host(500), 500);
+	scale_come(&scale, &table, 500);
+	assert_int_equal(scale.worth.util >> PELT_SHIFT, 500);
+	scale_leave(&scale, 300);
+	assert_int_equal(scale.worth.util >> PELT_SHIFT, 300);
+	table.factor[2] = 1 << 19;
+	assert_int_equal(host(500), 250); /* once it is known that counts */
+	said.invariant = false;
+	scale_report(&scale, &said, T0);
+	table.factor[2] = 0;
+	assert_int_equal(host(500), 49);
 }
 
 /* One for each doubling: each of what is asked for, not of what was seen. */
@@ -256,6 +335,10 @@ static void test_sizes(_unused_ void **state)
 	assert_int_equal(host(256), 128);
 	assert_int_equal(host(512), 384);
 	assert_int_equal(host(1024), 1024);
+	/* Known to be worth nothing isn't unknown. */
+	table.factor[0] = 1;
+	assert_int_equal(host(128), 0);
+	table.factor[0] = 1 << 18;
 	table.factor[1] = 0;
 	look(LONG, 0, 256);
 	assert_int_equal(host(256), 64);
@@ -331,9 +414,11 @@ static void test_most(_unused_ void **state)
 		{256, 512, 163}, /* 1 - 0.5^0.25 = 0.1591 */
 		{512, 768, 512}, /* 1 - 0.25^0.5 */
 		{256, 960, 512}, /* 1 - (1/16)^0.25 */
-		{1024, 700, 700},  {512, 0, 0},
+		{1024, 700, 700},
+		{512, 0, 0},
 		{512, 1024, 1023}, /* (20 half-lives, half of them: 2^-10) */
 		{512, 5000, 1023},
+		{256, 1024, 992}, /* a quarter of the 20 half-lives: 2^-5 is left */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -357,10 +442,36 @@ static void test_most(_unused_ void **state)
 	assert_in_range(most(512), 767, 768);
 }
 
-/* A guest that follows is taken at its word, but for what was stolen. */
-static void test_follows(_unused_ void **state)
+/* A ceiling must not be too low, not by one either: the whole number below 1024 (1 - (1 - u)^e). */
+static void test_most_to_the_point(_unused_ void **state)
 {
-	struct scale_report said = {.demand1024 = 512, .applied1024 = 512, .follows = true};
+	static const uint16_t rows[][3] = {
+		{1021, 470, 469},   /* 469.01 */
+		{1012, 805, 801},   /* 801.0 */
+		{934, 71, 64},	    /* 64.96 */
+		{1021, 1024, 1023}, /* 1023.999 */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		setup(NULL);
+		report(1024, 1024, 0, 0);
+		look(0, 0, rows[i][0]);
+		EXPECT(most(rows[i][1]) == rows[i][2], "row %zu: %u", i, most(rows[i][1]));
+	}
+	/* The smallest of all, whatever was measured of its size: 1 - (1 - 1/1024)^4 = 3.99 / 1024
+	 */
+	setup(NULL);
+	report(1024, 256, 0, 0);
+	look(0, 0, 1024);
+	table.factor[0] = 1 << 18;
+	assert_int_equal(host(1), 0);
+	assert_int_equal(most(1), 3);
+}
+
+/* A guest that counts work itself is taken at its word, but for what was stolen. */
+static void test_counts_work(_unused_ void **state)
+{
+	struct scale_report said = {.demand1024 = 512, .applied1024 = 512, .counts_work = true};
 
 	scale_report(&scale, &said, T0);
 	look(0, 0, 1024);
@@ -371,7 +482,7 @@ static void test_follows(_unused_ void **state)
 	said.steal_usec = 50 * HALF / 1000;
 	scale_report(&scale, &said, T0 + 100 * HALF / 1000);
 	assert_in_range(host(512), 255, 257);
-	said.follows = false;
+	said.counts_work = false;
 	said.steal_usec = 0;
 	scale_report(&scale, &said, T0 + 200 * HALF / 1000);
 	assert_in_range(host(512), 766, 768);
@@ -427,6 +538,11 @@ static void test_steal(_unused_ void **state)
 	/* Two reports at once. */
 	report(1024, 1024, 0, 301 * half);
 	assert_in_range(host(1024), 0, 1);
+	/* However short the time was. */
+	setup(NULL);
+	report(1024, 1024, 0, 0);
+	report(1024, 1024, 1, 1);
+	assert_int_equal(host(1024), 1023);
 }
 
 int main(void)
@@ -435,6 +551,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_unknown),
 		TEST(test_not_seen),
+		TEST(test_no_scale_at_all),
+		TEST(test_most_that_is_measured),
 		TEST(test_continuous_run),
 		TEST(test_duty),
 		TEST(test_mean_of_two_looks),
@@ -446,8 +564,11 @@ int main(void)
 		TEST(test_hardly_idle),
 		TEST(test_begins_anew),
 		TEST(test_most),
+		TEST(test_most_to_the_point),
 		TEST(test_come_and_leave),
-		TEST(test_follows),
+		TEST(test_guess_teaches_nothing),
+		TEST(test_guess_of_an_invariant_guest),
+		TEST(test_counts_work),
 		TEST(test_steal),
 	};
 

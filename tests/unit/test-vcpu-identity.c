@@ -174,6 +174,8 @@ static void test_by_id(_unused_ void **state)
 		{"one that went before it was read", X86(1, 1, 3, 2), 6, 3,
 		 {{0, 0}, {1, 2}, {3, NO_ID}},
 		 IDENTITY_SOME_WITHOUT_ID, {0, 2, NONE, 3, NONE, NONE, NONE, NONE}},
+		{"the first one has none", X86(1, 1, 3, 2), 6, 2, {{0, NO_ID}, {1, 2}},
+		 IDENTITY_SOME_WITHOUT_ID, {0, 2, NONE, NONE, NONE, NONE, NONE, NONE}},
 		{"and whose number is somebody else", X86(1, 1, 3, 2), 6, 4,
 		 {{0, 0}, {1, 2}, {2, NO_ID}, {6, NO_ID}},
 		 IDENTITY_SOME_WITHOUT_ID, {0, 2, NONE, NONE, NONE, NONE, NONE, NONE}},

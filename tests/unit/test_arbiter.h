@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* An arbiter whose figures are plain: no headroom (the kernel's number says that it adds it), no
- * steps and no shorter hold of who is awake unless a test sets them. */
+ * steps unless a test sets them. */
 #pragma once
 
-#include "tests/unit/test.h"
+#include "tests/unit/test_level.h"
 
 #include "hostd/arbiter.h"
 
-#define T0   (100 * USEC_PER_SEC)
-#define MSEC USEC_PER_MSEC
 #define NONE LEVEL_NO_CEILING
 
 /* The floor for a level: test-level.c has it in figures. */
 #define F(level1024) (((level1024) * 49 / 50 + 7) / 8 * 8)
 
 static const struct arbiter_config plain = {
-	.level = {.step = 1,
-		  .hold_usec = 100 * MSEC,
-		  .busy_hold_usec = 100 * MSEC,
-		  .half_life_usec = 40 * MSEC,
-		  .slack1024 = 100,
-		  .calm_usec = 20 * MSEC,
-		  .forget_usec = 500 * MSEC},
+	.level = {.step = 1, LEVEL_FIGURES},
 	.ceilings = true,
 	.invariant = true,
 	.kernel_major = 6,
@@ -36,6 +28,22 @@ static inline void arbiter_begin(const struct arbiter_config *config)
 {
 	arbiter = arbiter_new(config);
 	assert_non_null(arbiter);
+}
+
+/* Another in its place. */
+static inline void arbiter_begin_anew(const struct arbiter_config *config)
+{
+	arbiter_free(arbiter);
+	arbiter_begin(config);
+}
+
+/* The plain settings, of a host whose means have no ceilings. */
+static inline struct arbiter_config floors_alone(void)
+{
+	struct arbiter_config config = plain;
+
+	config.ceilings = false;
+	return config;
 }
 
 static inline _unused_ int arbiter_setup(_unused_ void **state)
@@ -63,14 +71,21 @@ static inline void allow(uint32_t domain, unsigned vcpu, const char *cpus)
 	arbiter_set_allowed(arbiter, domain, vcpu, &mask, T0);
 }
 
+/* A domain of one vCPU, which may be on those CPUs. */
+static inline _unused_ uint32_t add_on(const char *cpus)
+{
+	uint32_t domain = add(1);
+
+	allow(domain, 0, cpus);
+	return domain;
+}
+
 static inline void say(uint32_t domain, unsigned vcpu, uint16_t util, bool left, uint64_t at)
 {
 	arbiter_report(arbiter, domain, vcpu,
 		       &(struct arbiter_report){.util_avg = util,
-						.util_est = util,
 						.demand1024 = util,
 						.applied1024 = 1024,
-						.sleeps = util == 0,
 						.left = left,
 						.trusted = true},
 		       T0 + at);

@@ -196,3 +196,10 @@ static inline int set_clamps(unsigned floor1024, unsigned ceiling1024)
 		assert_int_equal(kernel->min, min_);                                               \
 		assert_int_equal(kernel->max, max_);                                               \
 	} while (0)
+
+/* It is set, and then that stands. */
+#define assert_sets(floor_, ceiling_, min_, max_)                                                  \
+	do {                                                                                       \
+		assert_true(set_clamps(floor_, ceiling_) >= 0);                                    \
+		assert_clamps(min_, max_);                                                         \
+	} while (0)

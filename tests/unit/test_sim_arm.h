@@ -126,10 +126,38 @@ void task_set_uclamp(struct task *task, uint16_t min, uint16_t max)
 	sim_test_note(task, (uint64_t)min << 16 | max);
 }
 
+/* hostd's nudge is no vCPU's. */
 void task_set_allowed(struct task *task, uint64_t allowed)
 {
 	task->allowed = allowed;
-	sim_test_note(task, allowed);
+	if (task->userdata)
+		sim_test_note(task, allowed);
+}
+
+void task_init(struct task *task, struct kernel *kernel, const char *name, uint64_t allowed,
+	       const struct task_ops *ops, void *userdata)
+{
+	*task = (struct task){
+		.kernel = kernel,
+		.name = name,
+		.allowed = allowed,
+		.ops = ops,
+		.userdata = userdata,
+	};
+}
+
+void task_wake(struct task *task, _unused_ double work_nsec, _unused_ bool iowait)
+{
+	task->cpu = (unsigned)__builtin_ctzll(task->allowed);
+}
+
+void task_move(struct task *task, unsigned cpu)
+{
+	task->cpu = cpu;
+}
+
+void task_remove(_unused_ struct task *task)
+{
 }
 
 struct kernel *machine_kernel(struct machine *machine)

@@ -44,6 +44,8 @@ has_floor() {
 
 is_up() { hostd_runs; }
 
+runs_ahead() { is_up && [[ $(host_run "awk '{ print \$19 }' /proc/\$(systemctl show -P MainPID vmfreq-hostd)/stat") == -10 ]]; }
+
 floor_by_thread() { has_floor thread; }
 
 # Without asking hostd: a user whom D-Bus doesn't let answer is one of those who can't do it.
