@@ -32,8 +32,10 @@ scenario() {
         host_run 'systemctl start vmfreq-hostd'
         eventually 20 "vCPU 1 has a floor" floor_at_least 1 800
         eventually 20 "vCPU 1 is placed" cpus_are 1 2-3
-        # killed with nobody to clean up behind it; what it set stands
-        host_run 'systemctl mask --runtime vmfreq-hostd >/dev/null 2>&1
+        # killed with nobody to clean up behind it, and nobody to start it anew, as guestd would by calling its socket; what it
+        # set stands
+        host_run 'systemctl mask --runtime --now -q vmfreq-hostd.socket
+            systemctl mask --runtime vmfreq-hostd >/dev/null 2>&1
             mkdir -p '"$HOSTD_DROPIN"' && printf "%s\n" "[Service]" Restart=no ExecStopPost= >'"$HOSTD_DROPIN"'/lab.conf
             systemctl unmask --runtime vmfreq-hostd >/dev/null 2>&1; systemctl daemon-reload
             systemctl kill -s KILL vmfreq-hostd; while systemctl -q is-active vmfreq-hostd; do sleep 0.1; done'
@@ -53,9 +55,10 @@ scenario() {
             vmfreq-hostd --restore'
         same_listing "$before" "killed, and vmfreq-hostd --restore, $floor and $placement"
         load_stop
+        host_run 'systemctl unmask --runtime -q vmfreq-hostd.socket'
     done
 }
 cleanup() {
     loop_cleanup
-    host_run 'vmfreq-hostd --restore'
+    host_run 'systemctl unmask --runtime -q vmfreq-hostd.socket; vmfreq-hostd --restore'
 }
