@@ -204,14 +204,16 @@ bool domain_delivered(const struct domain *domain, unsigned i, struct feedback_v
 /* The same as the guest is told it: PROTOCOL.md. Where no frequency is known, what it gets is the
  * size of its CPU. While its thread sleeps the frequency is somebody else's, or of an idle CPU; what
  * it had when it ran is nearer to what it will have. */
-static void say_delivered(const struct domain *domain, unsigned i, struct feedback_vcpu *ret)
+static void say_delivered(struct domain *domain, unsigned i, struct feedback_vcpu *ret)
 {
 	const struct domain_env *env = domain->env;
 	uint32_t top_khz = topology_top_khz(env->topology);
 	const struct feedback_vcpu *told = &domain->vcpus[i].told;
 	struct feedback_vcpu real;
+	bool runs = domain_delivered(domain, i, &real);
 
-	if (!domain_delivered(domain, i, &real) && told->capacity > 0) {
+	domain->vcpus[i].owed &= !runs;
+	if (!runs && told->capacity > 0) {
 		*ret = *told;
 		return;
 	}
@@ -271,13 +273,26 @@ void domain_tell_quiet(struct domain *domain)
 		send_quiet(domain, now_of(domain));
 }
 
+/* Whether a vCPU that wants something has new clamps and was asleep at each look since: what it was
+ * told is of before, and by that its guest's load tracking goes. */
+static bool owes_feedback(const struct domain *domain)
+{
+	bool owes = false;
+
+	for (unsigned i = 0; i < domain->info.n_vcpus && !owes; i++)
+		owes = domain->vcpus[i].owed && domain->demands[i].util1024 > 0;
+	return owes && domain->hello->invariant && domain->hello->cpufreq == CPUFREQ_OURS;
+}
+
 /* While the guest is busy its CPUs are looked at often; while it is idle, only kept company. */
 static uint64_t feedback_pause(const struct domain *domain)
 {
-	return domain->entitlement.feedback && demand_any(&domain->demand) &&
-			       !domain_is_quiet(domain)
-		       ? domain->env->config->feedback_interval_usec
-		       : KEEPALIVE_USEC;
+	uint64_t interval_usec = domain->env->config->feedback_interval_usec;
+
+	if (!domain->entitlement.feedback || !demand_any(&domain->demand) ||
+	    domain_is_quiet(domain))
+		return KEEPALIVE_USEC;
+	return owes_feedback(domain) ? MIN(AFTER_WRITE_USEC, interval_usec) : interval_usec;
 }
 
 static int on_feedback(sd_event_source *source, _unused_ uint64_t usec, void *userdata)
@@ -321,6 +336,7 @@ int domain_greet(struct domain *domain, struct session *session, const struct me
 	domain_set_concerns(domain, CONCERN_OF_IDENTITY, domain_identity_concerns(domain));
 	for (unsigned i = 0; i < domain->info.n_vcpus; i++) {
 		domain->vcpus[i].told = (struct feedback_vcpu){};
+		domain->vcpus[i].owed = false;
 		arbiter_restart(domain->env->arbiter, domain->number, i, now_usec);
 	}
 	resolve_threads(domain, now_usec);

@@ -67,6 +67,7 @@ struct vcpu {
 	struct plan_have have;
 	struct actuated actuated;
 	struct feedback_vcpu told; /* the last FEEDBACK, by the guest's CPU number */
+	bool owed; /* its clamps were written since it was last seen to run for a FEEDBACK */
 	bool cpus_are_theirs;      /* pinned by the operator while we ran: hands off */
 	bool floor_is_theirs;      /* likewise changed by somebody else */
 	bool ceiling_is_theirs;

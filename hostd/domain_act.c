@@ -138,6 +138,7 @@ uint64_t domain_act(struct domain *domain, unsigned i, const struct plan_want *w
 		plan_done(&vcpu->have, want, order[k], MAX(written_now(), now_usec));
 		if (is_clamps(order[k])) {
 			nudge(domain, i, stood);
+			vcpu->owed = true;
 			domain_tell_floor(domain, i);
 		}
 		take_success(domain, i, order[k]);

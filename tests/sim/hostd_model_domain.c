@@ -6,8 +6,8 @@
 #include "tests/sim/hostd_model_private.h"
 
 /* As there. */
-#define RESOLVE_USEC   (500 * USEC_PER_MSEC)
-#define KEEPALIVE_USEC (5 * USEC_PER_SEC)
+#define RESOLVE_USEC	 (500 * USEC_PER_MSEC)
+#define KEEPALIVE_USEC	 (5 * USEC_PER_SEC)
 #define AFTER_WRITE_USEC (4 * USEC_PER_MSEC)
 
 /* -- threads -- */
@@ -177,6 +177,7 @@ static void send_feedback(struct hostd_domain *domain, uint64_t now_usec)
 		/* While it sleeps the frequency of its CPU is somebody else's. */
 		if (!domain->vcpus[i].thread || !domain->vcpus[i].thread->queued)
 			continue;
+		domain->vcpus[i].owed = false;
 		say_delivered(domain, i, &changed[n]);
 		n += changed[n].freq_khz != told->freq_khz ||
 		     changed[n].capacity != told->capacity ||
@@ -220,12 +221,24 @@ static void send_quiet(struct hostd_domain *domain, uint64_t now_usec)
 		hostd_session_send(domain, frame, (size_t)size);
 }
 
+/* As owes_feedback(). */
+static bool owes_feedback(const struct hostd_domain *domain)
+{
+	bool owes = false;
+
+	for (unsigned i = 0; i < domain->n_vcpus && !owes; i++)
+		owes = domain->vcpus[i].owed && domain->demands[i].util1024 > 0;
+	return owes && domain->follows;
+}
+
 /* As feedback_pause(). */
 static uint64_t feedback_pause(const struct hostd_domain *domain)
 {
-	return wants_feedback(domain) && demand_any(&domain->demand) && !is_quiet(domain)
-		       ? domain->host->config.host.feedback_interval_usec
-		       : KEEPALIVE_USEC;
+	uint64_t interval_usec = domain->host->config.host.feedback_interval_usec;
+
+	if (!wants_feedback(domain) || !demand_any(&domain->demand) || is_quiet(domain))
+		return KEEPALIVE_USEC;
+	return owes_feedback(domain) ? MIN(AFTER_WRITE_USEC, interval_usec) : interval_usec;
 }
 
 static void set_feedback(struct hostd_domain *domain, uint64_t at_usec)
@@ -267,8 +280,10 @@ void hostd_domain_greet(struct hostd_domain *domain, const struct message_hello 
 	demand_init(&domain->demand, domain->demands, domain->n_vcpus);
 	domain->demand.identity = &domain->identity;
 	hold_offline(domain);
-	for (unsigned i = 0; i < domain->n_vcpus; i++)
+	for (unsigned i = 0; i < domain->n_vcpus; i++) {
 		domain->vcpus[i].told = (struct feedback_vcpu){};
+		domain->vcpus[i].owed = false;
+	}
 	hostd_domain_find_threads(domain);
 	run(domain, now_usec);
 	set_feedback(domain, now_usec);

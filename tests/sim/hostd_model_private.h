@@ -40,6 +40,7 @@ struct hostd_vcpu {
 	struct cpumask allowed;
 	struct plan_have have;
 	struct feedback_vcpu told;
+	bool owed; /* as struct vcpu's */
 	struct thread_seen seen;
 	bool offline;	      /* libvirt's word */
 	bool cpus_are_theirs; /* pinned by the operator */

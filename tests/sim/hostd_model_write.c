@@ -4,7 +4,7 @@
 #include "common/macro.h"
 #include "tests/sim/hostd_model_private.h"
 
-#define NUDGE_NSEC  3000 /* of work: to wake, to read, to sleep */
+#define NUDGE_NSEC  3000		/* of work: to wake, to read, to sleep */
 #define WINDOW_USEC (4 * USEC_PER_MSEC) /* by hostd's own clock */
 
 /* Counts a write, and how many of this vCPU the last 4 ms have seen. */
@@ -135,6 +135,7 @@ uint64_t hostd_write(struct hostd_domain *domain, unsigned i, const struct plan_
 			do_op(domain, i, order[k], want);
 			plan_done(&vcpu->have, want, order[k], now_usec);
 			nudge(domain, i, stood);
+			vcpu->owed |= order[k] == PLAN_SET_CLAMPS || order[k] == PLAN_CLEAR_CLAMPS;
 		}
 	if (ops != PLAN_NOTHING)
 		note_floors(domain->host);

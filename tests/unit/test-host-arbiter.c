@@ -419,13 +419,21 @@ static void test_rises_first(void **state)
 	assert_true(falls->have.written_usec > rises->have.written_usec);
 }
 
+static void put_thread(struct fixture *f, unsigned i, char state)
+{
+	const struct vcpu_thread *thread = &domain_of(f, 0)->vcpus[i].thread;
+	char cgroup[600];
+
+	snprintf(cgroup, sizeof(cgroup), "sys/fs/cgroup%s", thread->cgroup);
+	write_thread_in(f->root, (unsigned)thread->tid, cgroup, state);
+}
+
 /* A change that is less than a step isn't told. */
 static void test_feedback_in_steps(void **state)
 {
 	static const char file[] = "sys/devices/system/cpu/cpufreq/policy1/scaling_cur_freq";
 	struct fixture *f = *state;
 	struct domain *domain;
-	char cgroup[600];
 	uint32_t sequence;
 
 	f->config.feedback_interval_usec = 5 * USEC_PER_MSEC;
@@ -444,17 +452,50 @@ static void test_feedback_in_steps(void **state)
 	WAIT_FOR(f, domain->feedback_sequence != sequence);
 	assert_int_equal(domain->vcpus[1].told.freq_khz, 2250000);
 	/* While they sleep their CPU's frequency says nothing of them. */
-	for (unsigned i = 0; i < 2; i++) {
-		const struct vcpu_thread *thread = &domain->vcpus[i].thread;
-
-		snprintf(cgroup, sizeof(cgroup), "sys/fs/cgroup%s", thread->cgroup);
-		write_thread_in(f->root, (unsigned)thread->tid, cgroup, 'S');
-	}
+	for (unsigned i = 0; i < 2; i++)
+		put_thread(f, i, 'S');
 	sequence = domain->feedback_sequence;
 	test_write(f->root, file, "600000\n");
 	for (uint64_t until = now() + 100 * USEC_PER_MSEC; now() < until;)
 		assert_true(sd_event_run(f->event, 10000) >= 0);
 	assert_int_equal(domain->feedback_sequence, sequence);
+}
+
+/* One that has a new floor and sleeps at each look isn't left for a whole interval, but where the guest's
+ * load tracking doesn't go by what it is told. */
+static void test_feedback_is_owed(void **state)
+{
+	static const char file[] = "sys/devices/system/cpu/cpufreq/policy1/scaling_cur_freq";
+	struct fixture *f = *state;
+	struct domain *domain;
+
+	f->config.feedback_interval_usec = 1000 * USEC_PER_SEC;
+	start_with_guest(f);
+	domain = domain_of(f, 0);
+	WAIT_FOR(f, domain->vcpus[1].told.capacity > 0);
+	domain->hello->invariant = true;
+	domain->hello->cpufreq = CPUFREQ_OURS;
+	put_thread(f, 1, 'S');
+	test_write(f->root, file, "3000000\n");
+	send_report(f, 0, 500, 60000);
+	for (uint64_t until = now() + 50 * USEC_PER_MSEC; now() < until;)
+		assert_true(sd_event_run(f->event, 10000) >= 0);
+	assert_true(domain->vcpus[1].owed);
+	assert_int_equal(domain->vcpus[1].told.freq_khz, 1875000);
+	put_thread(f, 1, 'R');
+	WAIT_FOR(f, domain->vcpus[1].told.freq_khz == 3000000);
+	assert_false(domain->vcpus[1].owed);
+	domain->hello->invariant = false;
+	put_thread(f, 1, 'S');
+	send_report(f, 0, 900, 60000);
+	WAIT_FOR(f, domain->vcpus[1].owed);
+	/* the one that the write brought, and no more */
+	for (uint64_t until = now() + 20 * USEC_PER_MSEC; now() < until;)
+		assert_true(sd_event_run(f->event, 10000) >= 0);
+	put_thread(f, 1, 'R');
+	for (uint64_t until = now() + 50 * USEC_PER_MSEC; now() < until;)
+		assert_true(sd_event_run(f->event, 10000) >= 0);
+	assert_true(domain->vcpus[1].owed);
 }
 
 /* How often it wakes in this time. */
@@ -518,7 +559,7 @@ int main(void)
 		HOST_TEST(test_other_load),    HOST_TEST(test_liar),
 		HOST_TEST(test_one_write),     HOST_TEST(test_headroom),
 		HOST_TEST(test_looks_end),     HOST_TEST(test_feedback_in_steps),
-		TWO_TEST(test_rises_first),
+		TWO_TEST(test_rises_first),    HOST_TEST(test_feedback_is_owed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
