@@ -4,10 +4,9 @@
  *
  * How it is used: wait for the fd; counters_bpf_drain() says which CPUs rang; read them, report,
  * and say what was sent with counters_bpf_sent(), for only then a CPU rings again. A CPU rings when
- * it wants a step more or less than was sent, and when it goes idle while something was sent: then
- * the value falls without a further word, so look again after pelt_record_fall_nsec(), until zero
- * was sent. A ring is a hint that may be held back by the interval; whoever has sent more than
- * zero reads the records when the lease is renewed as well. */
+ * it wants a step more or less than was sent. When it goes idle it doesn't ring, and its value
+ * falls without a further word: so whoever has sent more than zero looks again by itself
+ * (pelt_estimate_fall_nsec()). A ring is a hint that may be held back by the interval. */
 #pragma once
 
 #include <stdarg.h>

@@ -213,8 +213,8 @@ uint64_t guest_signal_settle(struct guest *guest, uint64_t now_usec)
 		return usec;
 	CPUMASK_FOREACH(cpu, &guest->cpus) {
 		uint16_t sent = reporter_sent(guest->reporter, cpu);
-		uint64_t fall_nsec = pelt_estimate_fall_nsec(&guest->record[cpu], &guest->bpf_step,
-							     sent, now_usec * NSEC_PER_USEC);
+		uint64_t fall_nsec =
+			pelt_estimate_fall_nsec(&guest->record[cpu], &guest->bpf_step, sent);
 
 		if (fall_nsec != UINT64_MAX)
 			usec = MIN(usec, MAX(fall_nsec / NSEC_PER_USEC, fall_usec));

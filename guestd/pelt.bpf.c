@@ -381,25 +381,15 @@ int BPF_PROG(on_dl, struct rq *rq)
 /* An idle CPU gets no more updates, or only now and then from others: a value that isn't updated
  * would pass for one that lasts. A CPU that the host doesn't run isn't updated either, and it does
  * last. So idle is told apart here, and guestd lets the value fall by PELT's half-life
- * (pelt_record.h). Called on the CPU itself, interrupts off, without the lock: one store. */
+ * (pelt_record.h). It doesn't ring: a CPU that works goes idle all the time. Called on the CPU
+ * itself, interrupts off, without the lock: one store. */
 SEC("tp_btf/cpu_idle")
 int BPF_PROG(on_idle, unsigned int state, unsigned int cpu)
 {
 	struct pelt_record *record = record_of(cpu);
-	enum pelt_event_reason reason;
-	uint64_t now_nsec;
 
-	if (!record)
-		return 0;
-	if (state == PWR_EVENT_EXIT) {
-		record->idle_nsec = 0;
-		return 0;
-	}
-	now_nsec = bpf_ktime_get_ns();
-	record->idle_nsec = now_nsec;
-	reason = pelt_step_idle_due(&pelt_step, record, now_nsec);
-	if (reason != PELT_EVENT_NONE)
-		ring(record, cpu, reason, now_nsec);
+	if (record)
+		record->idle_nsec = state == PWR_EVENT_EXIT ? 0 : bpf_ktime_get_ns();
 	return 0;
 }
 

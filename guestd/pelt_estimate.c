@@ -11,6 +11,9 @@
 #define FALL_SHARE 16U
 #define SLOWER_MAX 4U
 
+/* Half of the time for which hostd holds a floor. */
+#define REST_NSEC (50 * USEC_PER_MSEC * NSEC_PER_USEC)
+
 #define STOLEN_USEC  (100 * USEC_PER_MSEC)
 #define STOLEN_PART  3U
 #define STOLEN_SHIFT 3U
@@ -57,18 +60,14 @@ static uint32_t low_of(const struct pelt_step *step, uint32_t sent)
 }
 
 uint64_t pelt_estimate_fall_nsec(const struct pelt_record *record, const struct pelt_step *step,
-				 uint16_t sent1024, uint64_t now_nsec)
+				 uint16_t sent1024)
 {
 	uint64_t nsec;
 
 	if (sent1024 == 0)
 		return UINT64_MAX;
 	nsec = pelt_record_fall_nsec(pelt_step_wanted(record), low_of(step, sent1024));
-	if (record->idle_nsec != 0)
-		return nsec;
-	return pelt_step_is_over(record->rung, now_nsec, step->fall_nsec)
-		       ? UINT64_MAX
-		       : MAX(nsec, step->fall_nsec);
+	return MAX(nsec, REST_NSEC);
 }
 
 /* usec, or `share` times the cost, in steps of it and at most SLOWER_MAX of them. */

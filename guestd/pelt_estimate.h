@@ -25,14 +25,13 @@ void pelt_estimate(const struct pelt_record *record, struct pelt_account *accoun
 		   struct estimate *ret);
 
 /* In what time a CPU has to be looked at again although it doesn't ring, because its demand will
- * have fallen by then if it is idle: to half of what was sent (by fall1024 at least), or at once to
- * half of least1024, where it is as good as none, if that is near. The thread of an idle vCPU
- * sleeps, and a floor under it does nothing, so nobody is in a hurry; each look is a wake-up. A CPU
- * that isn't idle is looked at if it rang within fall_nsec, and when they are over: should it go
- * idle before, it doesn't ring for that. Any other rings by itself, and one of which nothing was
- * sent has nothing to take back: UINT64_MAX. */
+ * have fallen by then if it is idle, or goes idle at once: to half of what was sent (by fall1024 at
+ * least), or at once to half of least1024, where it is as good as none, if that is near. At least
+ * 50 ms: the thread of an idle vCPU sleeps, and a floor under it does nothing, so nobody is in a
+ * hurry; and each look is a wake-up, but one for all CPUs, where a ring of each that goes idle for
+ * a moment would be many. One of which nothing was sent has nothing to take back: UINT64_MAX. */
 uint64_t pelt_estimate_fall_nsec(const struct pelt_record *record, const struct pelt_step *step,
-				 uint16_t sent1024, uint64_t now_nsec);
+				 uint16_t sent1024);
 
 /* Between now_usec and the call before that much was stolen from all CPUs together. What is older
  * than 100 ms counts for half, and so on. */

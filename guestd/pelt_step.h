@@ -40,7 +40,7 @@ struct pelt_step {
 	uint16_t rise_shift; /* a rise is also at least this part of what was sent: 1 / 2^it; 0: no
 			      */
 	uint32_t rise_nsec;  /* no wake-up for a rise within it since the last one, 0..1 s */
-	uint32_t fall_nsec;  /* nor for a fall, or for having gone idle: that needn't be soon */
+	uint32_t fall_nsec;  /* nor for a fall: that needn't be soon */
 };
 
 /* guestd itself: what its own work adds is left out of the records, for it is no demand, and a
@@ -51,7 +51,7 @@ struct pelt_self {
 	uint32_t unused;
 };
 
-enum pelt_event_reason { PELT_EVENT_NONE, PELT_EVENT_RISE, PELT_EVENT_FALL, PELT_EVENT_IDLE };
+enum pelt_event_reason { PELT_EVENT_NONE, PELT_EVENT_RISE, PELT_EVENT_FALL };
 
 /* What goes through the ring buffer. It rings; what there is to know is in the record. */
 struct pelt_event {
@@ -148,16 +148,4 @@ static inline enum pelt_event_reason pelt_step_due(const struct pelt_step *step,
 			       reason == PELT_EVENT_RISE ? step->rise_nsec : step->fall_nsec))
 		return PELT_EVENT_NONE;
 	return reason;
-}
-
-/* The same for a CPU that goes idle: from now on it falls, and nothing will tell. If the host was
- * told that it wants something, guestd has to look after it. */
-static inline enum pelt_event_reason pelt_step_idle_due(const struct pelt_step *step,
-							const struct pelt_record *record,
-							uint64_t now_nsec)
-{
-	if (record->sent1024 == 0 || record->rung & PELT_RUNG_WAITING ||
-	    !pelt_step_is_over(record->rung, now_nsec, step->fall_nsec))
-		return PELT_EVENT_NONE;
-	return PELT_EVENT_IDLE;
 }

@@ -21,15 +21,15 @@ void demand_init(struct guest_demand *guest, struct demand *vcpus, unsigned n_vc
 		vcpus[i] = (struct demand){};
 }
 
-/* What is left of util_avg if nothing has moved. guestd looks after a CPU that idles when its
- * demand has fallen to half, so it can't have fallen to much less unheard, however long ago the
- * last report was; unless a slow clock makes good what it is behind. */
+/* What is left of util_avg if nothing has moved. guestd looks after a CPU that idles within 50 ms,
+ * or when its demand has fallen to half, so it can't have fallen to less than a third unheard,
+ * however long ago the last report was; unless a slow clock makes good what it is behind. */
 static uint64_t fallen_to(const struct demand *demand, uint64_t usec, uint64_t behind_usec)
 {
 	uint64_t fallen =
 		pelt_decay(demand->ref_avg, (usec + TICK_USEC + behind_usec) * NSEC_PER_USEC);
 
-	return behind_usec > TICK_USEC ? fallen : MAX(fallen, demand->ref_avg * 2U / 5);
+	return behind_usec > TICK_USEC ? fallen : MAX(fallen, demand->ref_avg * 5U / 16);
 }
 
 static uint64_t grown_to(const struct demand *demand, uint64_t usec)

@@ -50,8 +50,8 @@ static void print_record(const char *why, unsigned cpu, const struct pelt_record
 	       ((double)now - (double)r->stamp_nsec) / 1e6, r->idle_nsec ? "idle" : "busy");
 }
 
-/* Takes what there is for sent, as if a report had gone out, and plans the next look at an idle
- * CPU. */
+/* Takes what there is for sent, as if a report had gone out, and plans the next look, for the
+ * CPU may go idle. */
 static void answer(const char *why, unsigned cpu)
 {
 	const uint32_t least = 16; /* below it is zero */
@@ -75,7 +75,7 @@ static void answer(const char *why, unsigned cpu)
 	n_sent += wanted != record.sent1024;
 	if (counters_bpf_sent(bpf, cpu, (uint16_t)wanted, now))
 		look_at[cpu] = now + MSEC;
-	else if (record.idle_nsec && wanted > 0)
+	else if (wanted > 0) /* it doesn't ring when it goes idle */
 		look_at[cpu] = now + MAX(pelt_record_fall_nsec(wanted, wanted * 3 / 4), MSEC);
 }
 

@@ -113,9 +113,8 @@ void guestd_model_updated(struct guestd_model *model, unsigned vcpu)
 /* As on_idle(). */
 void guestd_model_idle(struct guestd_model *model, unsigned vcpu, bool idle)
 {
-	if (model->signal &&
-	    signal_model_idle(model->signal, vcpu, idle, daemon_nsec(model->world.queue)))
-		guestd_wake(model, DUE_TICK);
+	if (model->signal)
+		signal_model_idle(model->signal, vcpu, idle, daemon_nsec(model->world.queue));
 }
 
 /* As guest_signal_look() with look_for_cpus(). */

@@ -64,35 +64,24 @@ struct pelt_record *signal_model_record(struct signal_model *model, unsigned cpu
 	return &model->record[cpu];
 }
 
-/* As ring(). guestd takes what is in the ring at once, so there always is room. */
-static bool ring_if(struct pelt_record *record, enum pelt_event_reason reason, uint64_t now_nsec)
-{
-	if (reason == PELT_EVENT_NONE)
-		return false;
-	record->rung = pelt_step_rung(now_nsec);
-	return true;
-}
-
-/* As note(), behind fill(). */
+/* As note(), behind fill(). guestd takes what is in the ring at once, so there always is room. */
 bool signal_model_note(struct signal_model *model, unsigned cpu, uint64_t now_nsec)
 {
 	struct pelt_record *record = &model->record[cpu];
 
 	record->stamp_nsec = now_nsec;
 	record->sequence += 2;
-	return ring_if(record,
-		       pelt_step_due(&model->step, record, pelt_step_wanted(record), now_nsec),
-		       now_nsec);
+	if (pelt_step_due(&model->step, record, pelt_step_wanted(record), now_nsec) ==
+	    PELT_EVENT_NONE)
+		return false;
+	record->rung = pelt_step_rung(now_nsec);
+	return true;
 }
 
 /* As on_idle(). */
-bool signal_model_idle(struct signal_model *model, unsigned cpu, bool idle, uint64_t now_nsec)
+void signal_model_idle(struct signal_model *model, unsigned cpu, bool idle, uint64_t now_nsec)
 {
-	struct pelt_record *record = &model->record[cpu];
-
-	record->idle_nsec = idle ? now_nsec : 0;
-	return idle &&
-	       ring_if(record, pelt_step_idle_due(&model->step, record, now_nsec), now_nsec);
+	model->record[cpu].idle_nsec = idle ? now_nsec : 0;
 }
 
 /* As counters_bpf_read(). */
@@ -159,8 +148,7 @@ uint64_t signal_model_settle(struct signal_model *model, const struct cpumask *c
 
 		if (!cpumask_has(cpus, cpu))
 			continue;
-		fall_nsec =
-			pelt_estimate_fall_nsec(&model->settled[cpu], &model->step, sent, now_nsec);
+		fall_nsec = pelt_estimate_fall_nsec(&model->settled[cpu], &model->step, sent);
 		if (fall_nsec != UINT64_MAX)
 			usec = MIN(usec, MAX(fall_nsec / NSEC_PER_USEC, fall_usec));
 		moved |= tell_sent(model, cpu, sent, now_nsec);

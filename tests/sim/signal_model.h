@@ -24,8 +24,8 @@ struct pelt_record *signal_model_record(struct signal_model *model, unsigned cpu
  */
 bool signal_model_note(struct signal_model *model, unsigned cpu, uint64_t now_nsec);
 
-/* The CPU goes idle, or leaves it. Whether it rings. */
-bool signal_model_idle(struct signal_model *model, unsigned cpu, bool idle, uint64_t now_nsec);
+/* The CPU goes idle, or leaves it. */
+void signal_model_idle(struct signal_model *model, unsigned cpu, bool idle, uint64_t now_nsec);
 
 /* As guest_signal_look(): the records of the CPUs below n_cpus whose bit is set, to the reporter.
  * scale1024 is an array, by CPU, of what the guest's kernel scales by. */

@@ -387,15 +387,15 @@ static void test_sleeps_or_leaves(_unused_ void **state)
 		{PERIODS(32), 400, 1024, false},
 		{PERIODS(32), 329, 1024, false},
 		{PERIODS(32), 328, 1024, true},
-		/* Had it slept for so long, there would have been a report at 400. */
-		{PERIODS(64), 288, 1024, false},
-		{PERIODS(64), 287, 1024, true},
-		{100 * USEC_PER_SEC, 288, 1024, false},
-		{100 * USEC_PER_SEC, 287, 1024, true},
+		/* Had it slept for so long, there would have been a report at 250. */
+		{PERIODS(64), 218, 1024, false},
+		{PERIODS(64), 217, 1024, true},
+		{100 * USEC_PER_SEC, 218, 1024, false},
+		{100 * USEC_PER_SEC, 217, 1024, true},
 		/* But not if its clock is behind by more than 5 ms, which it makes good at once. */
-		{80000, 287, 960, true}, /* by 5 ms */
-		{100000, 287, 973, true},
-		{100000, 287, 972, false},
+		{80000, 217, 960, true}, /* by 5 ms */
+		{100000, 217, 973, true},
+		{100000, 217, 972, false},
 		{100000, 40, 972, true}, /* 800 x y^104.98 = 82.3 */
 		/* Its clock went at half the speed, so half of the time more is made good: y^(48
 		 * + 4.77), 255.1. */

@@ -153,20 +153,6 @@ static void test_interval(_unused_ void **state)
 			 PELT_EVENT_NONE);
 }
 
-static void test_idle(_unused_ void **state)
-{
-	const uint64_t start = 1000000 * MSEC;
-	struct pelt_record record = {.sent1024 = 60, .rung = pelt_step_rung(start)};
-
-	assert_int_equal(pelt_step_idle_due(&step, &record, start + 99 * MSEC), PELT_EVENT_NONE);
-	record.rung &= ~PELT_RUNG_WAITING;
-	assert_int_equal(pelt_step_idle_due(&step, &record, start + 31 * MSEC), PELT_EVENT_NONE);
-	assert_int_equal(pelt_step_idle_due(&step, &record, start + 33 * MSEC), PELT_EVENT_IDLE);
-	/* The host believes it idle already: nobody is woken, however long it takes. */
-	record.sent1024 = 0;
-	assert_int_equal(pelt_step_idle_due(&step, &record, start + 33 * MSEC), PELT_EVENT_NONE);
-}
-
 /* The time of a ring is kept in 32 bits. */
 static void test_wrap(_unused_ void **state)
 {
@@ -187,7 +173,7 @@ int main(void)
 		cmocka_unit_test(test_wanted), cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_others), cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_coarse), cmocka_unit_test(test_interval),
-		cmocka_unit_test(test_idle),   cmocka_unit_test(test_wrap),
+		cmocka_unit_test(test_wrap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

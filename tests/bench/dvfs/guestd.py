@@ -10,7 +10,7 @@ FULL = 1024
 STEP = 31                   # `step = 3%`
 LEAST = 102                 # REPORTER_LEAST_1024
 LEASE_USEC = 600_000        # `lease`
-RISE_USEC, FALL_USEC = 4_000, 20_000        # guestd/pelt_estimate.c
+RISE_USEC, FALL_USEC, REST_USEC = 4_000, 20_000, 50_000     # guestd/pelt_estimate.c
 INTERVAL_USEC, IDLE_INTERVAL_USEC, WINDOW_USEC = 10_000, 250_000, 20_000   # `interval`, `idle_interval`, `window`
 QUIET_SAMPLES, ACTIVE_PART = 10, 32         # guestd/guest.c, guestd/estimate.c
 SATURATED = 992             # both sources' SATURATED_1024
@@ -131,11 +131,9 @@ class Record:
             return "fall"
         return None
 
-    def rings(self, usec, goes_idle=False):
-        """Whether it wakes guestd (pelt_step_due, pelt_step_idle_due); it is noted."""
+    def rings(self, usec):
+        """Whether it wakes guestd (pelt_step_due); it is noted."""
         reason = self.reason(max(self.avg, self.est))
-        if goes_idle:
-            reason = "idle" if self.sent else None
         now, pause = usec * 1000 >> RUNG_SHIFT, (RISE_USEC if reason == "rise" else FALL_USEC) * 1000 >> RUNG_SHIFT
         if not reason or self.waiting or now - self.rung < pause:
             return False
@@ -143,8 +141,8 @@ class Record:
         return True
 
     def falls_in(self, usec):
-        """In what time it has to be looked at again, or None (pelt_estimate_fall_nsec): an idle CPU when it will have
-        fallen to half, or to nothing, another too if it wouldn't ring when it goes idle."""
+        """In what time it has to be looked at again, or None (pelt_estimate_fall_nsec): when it would have fallen to
+        half, or to nothing, if it is idle from now on; for it doesn't ring then."""
         if not self.sent:
             return None
         nothing, value = (LEAST - 1) // 2, self.settled(usec).demand
@@ -153,11 +151,7 @@ class Record:
         periods = 0
         while periods < PERIODS_MAX and decayed(value, periods << PERIOD_SHIFT) > low:
             periods += 1
-        wait = (periods << PERIOD_SHIFT) // 1000
-        if self.idle is not None:
-            return wait
-        rings = (usec * 1000 >> RUNG_SHIFT) - self.rung >= FALL_USEC * 1000 >> RUNG_SHIFT
-        return None if rings else max(wait, FALL_USEC)
+        return max((periods << PERIOD_SHIFT) // 1000, REST_USEC)
 
 
 class Looker:

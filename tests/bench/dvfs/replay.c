@@ -85,7 +85,7 @@ static int take(struct replay *replay, const char *line)
 		record->runnable = (uint16_t)runnable;
 		replay->rang |= signal_model_note(replay->signal, cpu, nsec);
 	} else if (strcmp(verb, "busy") == 0 || strcmp(verb, "idle") == 0) {
-		replay->rang |= signal_model_idle(replay->signal, cpu, *verb == 'i', nsec);
+		signal_model_idle(replay->signal, cpu, *verb == 'i', nsec);
 	} else {
 		return -EINVAL;
 	}

@@ -110,7 +110,6 @@ class Kernel(schedule.Listener):
             record.idle = None
         elif record.idle is None:
             record.idle = usec
-            self.rang = record.rings(usec, goes_idle=True) or self.rang
 
 
 class Guest:
