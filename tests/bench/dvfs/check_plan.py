@@ -501,7 +501,7 @@ def replayed(program, table):
 def test_guestd_itself():
     """replay is made of guestd's own files: to the last record the same reports."""
     program = pathlib.Path("tests/bench/dvfs/replay").resolve()
-    if not program.exists():            # not in a build directory
+    if not pathlib.Path("config.status").exists():      # not in a build directory
         return
     for load in timetable.LOADS:
         theirs, mine = replayed(program, timetable.make(load, 3, 10))
