@@ -308,12 +308,13 @@ bool arbiter_is_held_down(const struct arbiter *arbiter, uint32_t domain, unsign
 	return vcpu_of(arbiter, domain, i)->claims.held_down;
 }
 
-bool arbiter_look_floor(struct arbiter *arbiter, unsigned cpu, uint16_t floor1024, uint32_t khz,
-			uint32_t step_khz, uint32_t max_khz)
+bool arbiter_look_floor(struct arbiter *arbiter, uint32_t domain, unsigned i, unsigned cpu,
+			uint16_t floor1024, uint32_t khz, uint32_t step_khz, uint32_t max_khz)
 {
+	uint16_t own1024 = scale_own1024(&vcpu_of(arbiter, domain, i)->scale);
 	bool changed = cpu < CPUMASK_CPUS && arbiter->config.headroom1024 == 0 &&
-		       headroom_look(&arbiter->headroom, floor1024, arbiter->cpus[cpu].capacity1024,
-				     khz, step_khz, max_khz);
+		       headroom_look(&arbiter->headroom, floor1024, own1024,
+				     arbiter->cpus[cpu].capacity1024, khz, step_khz, max_khz);
 
 	if (changed)
 		arbiter_queue_all(arbiter);

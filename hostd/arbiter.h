@@ -126,9 +126,10 @@ bool arbiter_is_held_down(const struct arbiter *arbiter, uint32_t domain, unsign
 /* Its thread is another one, or its guest has begun anew. */
 void arbiter_restart(struct arbiter *arbiter, uint32_t domain, unsigned vcpu, uint64_t now_usec);
 
-/* At which frequency a CPU with one floor ran: headroom.h. Whether floors change for that. */
-bool arbiter_look_floor(struct arbiter *arbiter, unsigned cpu, uint16_t floor1024, uint32_t khz,
-			uint32_t step_khz, uint32_t max_khz);
+/* At which frequency the CPU of this vCPU, the only one with a floor there, ran: headroom.h. Whether
+ * floors change for that. */
+bool arbiter_look_floor(struct arbiter *arbiter, uint32_t domain, unsigned vcpu, unsigned cpu,
+			uint16_t floor1024, uint32_t khz, uint32_t step_khz, uint32_t max_khz);
 uint32_t arbiter_headroom1024(const struct arbiter *arbiter);
 
 /* What it should have at now_usec. *ret_next_usec: when that changes without news, USEC_INFINITY if

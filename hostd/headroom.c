@@ -21,8 +21,9 @@ static bool decide(struct headroom *headroom)
 {
 	uint32_t before = headroom->headroom1024;
 
-	/* One plain look proves that nothing is added; that something is takes many. */
-	if (headroom->plain >= HEADROOM_LOOKS / 4)
+	/* A few plain looks prove that nothing is added; that something is takes many. */
+	headroom->proved = headroom->plain >= HEADROOM_LOOKS / 4;
+	if (headroom->proved)
 		headroom->headroom1024 = HEADROOM_WITHOUT;
 	else if (headroom->plain == 0 && headroom->raised >= HEADROOM_LOOKS)
 		headroom->headroom1024 = HEADROOM_WITH;
@@ -32,8 +33,8 @@ static bool decide(struct headroom *headroom)
 	return headroom->headroom1024 != before;
 }
 
-bool headroom_look(struct headroom *headroom, uint16_t floor1024, uint16_t capacity1024,
-		   uint32_t khz, uint32_t step_khz, uint32_t max_khz)
+bool headroom_look(struct headroom *headroom, uint16_t floor1024, uint16_t util1024,
+		   uint16_t capacity1024, uint32_t khz, uint32_t step_khz, uint32_t max_khz)
 {
 	uint64_t plain_khz = (uint64_t)floor1024 * max_khz / MAX(capacity1024, 1);
 	uint64_t raised_khz = plain_khz + plain_khz / 4;
@@ -43,7 +44,10 @@ bool headroom_look(struct headroom *headroom, uint16_t floor1024, uint16_t capac
 		return false;
 	is_plain = is_step_for(plain_khz, khz, step_khz);
 	is_raised = is_step_for(raised_khz, khz, step_khz);
-	if (is_plain == is_raised)
+	if (is_plain == is_raised || headroom->proved)
+		return false;
+	/* schedutil gives it 1.25 x that, whatever the floor. */
+	if (is_raised && 5U * util1024 >= 4U * floor1024)
 		return false;
 	if (is_plain)
 		headroom->plain += headroom->plain < UINT8_MAX;

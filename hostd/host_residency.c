@@ -25,7 +25,9 @@ struct policy_seen {
 	/* In this round: */
 	uint32_t round;
 	unsigned n_floored; /* threads with a floor */
-	unsigned cpu;	    /* of one that runs, */
+	uint32_t domain;    /* of one that runs, */
+	unsigned vcpu;
+	unsigned cpu;
 	uint16_t floor1024; /* 0: there is none, */
 	uint32_t khz;	    /* and its frequency then */
 };
@@ -71,10 +73,11 @@ static struct policy_seen *policy_of(const struct host *host, unsigned cpu)
 	return &residency->policies[i];
 }
 
-static void note_floor(struct host *host, const struct vcpu *vcpu, const struct thread_look *look,
-		       uint64_t now_usec)
+static void note_floor(struct host *host, const struct domain *domain, unsigned i,
+		       const struct thread_look *look, uint64_t now_usec)
 {
 	struct policy_seen *policy = policy_of(host, look->cpu);
+	const struct vcpu *vcpu = &domain->vcpus[i];
 
 	if (vcpu->have.floor1024 == 0 || !policy)
 		return;
@@ -85,6 +88,8 @@ static void note_floor(struct host *host, const struct vcpu *vcpu, const struct 
 	policy->n_floored++;
 	if (!look->runs || now_usec < vcpu->have.written_usec + SETTLED_USEC)
 		return;
+	policy->domain = domain->number;
+	policy->vcpu = i;
 	policy->cpu = look->cpu;
 	policy->floor1024 = vcpu->have.floor1024;
 	policy->khz = look->delivers.freq_khz;
@@ -112,8 +117,9 @@ static void tell_floors(struct host *host)
 
 		if (policy->round == host->residency->round && policy->n_floored == 1 &&
 		    policy->floor1024 > 0 && policy->khz > 0)
-			arbiter_look_floor(host->env.arbiter, policy->cpu, policy->floor1024,
-					   policy->khz, step_below(policy, policy->khz),
+			arbiter_look_floor(host->env.arbiter, policy->domain, policy->vcpu,
+					   policy->cpu, policy->floor1024, policy->khz,
+					   step_below(policy, policy->khz),
 					   topology->policy[i].max_khz);
 	}
 }
@@ -155,7 +161,7 @@ static bool see_thread(struct host *host, struct domain *domain, unsigned vcpu, 
 	if (domain_see(domain, vcpu, residency->round, now_usec, &look, &ran_nsec) < 0)
 		return false;
 	otherload_vcpu(&residency->other[look.cpu], ran_nsec);
-	note_floor(host, &domain->vcpus[vcpu], &look, now_usec);
+	note_floor(host, domain, vcpu, &look, now_usec);
 	return true;
 }
 

@@ -53,7 +53,9 @@ static void advance(struct scale *scale, uint16_t delivered1024, uint64_t nsec, 
 {
 	uint64_t worth_nsec = nsec, worth_busy = busy ? nsec : 0;
 	uint64_t seen_nsec = nsec, seen_busy = worth_busy;
+	uint64_t own_nsec = nsec, own_busy = worth_busy;
 
+	pelt_advance(&scale->own, delivered1024, &own_nsec, &own_busy);
 	pelt_advance(&scale->worth, delivered1024, &worth_nsec, &worth_busy);
 	pelt_advance(&scale->seen, scale->applied1024, &seen_nsec, &seen_busy);
 	seen_nsec = nsec;
@@ -102,7 +104,7 @@ void scale_look(struct scale *scale, struct scale_table *table, const struct sca
 	if (!scale->reported)
 		scale->applied1024 = CAPACITY_SCALE;
 	if (!scale->looked || look->run_nsec < scale->run_nsec || nsec > GAP_NSEC) {
-		scale->worth = scale->seen = scale->guessed = (struct pelt){};
+		scale->worth = scale->seen = scale->guessed = scale->own = (struct pelt){};
 	} else {
 		busy_nsec = MIN(look->run_nsec - scale->run_nsec, nsec);
 		if (nsec - busy_nsec < nsec / IDLE_PART)
@@ -119,6 +121,11 @@ void scale_look(struct scale *scale, struct scale_table *table, const struct sca
 	scale->looked = true;
 	scale->now_nsec = look->now_nsec;
 	scale->run_nsec = look->run_nsec;
+}
+
+uint16_t scale_own1024(const struct scale *scale)
+{
+	return (uint16_t)(scale->own.peak >> PELT_SHIFT);
 }
 
 /* How much of the time since the report before was stolen. */

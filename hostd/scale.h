@@ -59,6 +59,7 @@ struct scale {
 	uint64_t now_nsec, run_nsec; /* of the last look */
 	struct pelt worth, seen;
 	struct pelt guessed; /* what of seen came with a task, or was left by one */
+	struct pelt own;     /* the thread's own, as the host has it: tasks come and go, it stays */
 	uint32_t stolen;		  /* mean of the share of time, likewise */
 	uint16_t delivered1024;		  /* of the last look */
 	uint16_t demand1024, applied1024; /* of the last report */
@@ -68,6 +69,10 @@ struct scale {
 /* A look. What is delivered is taken to have been so since the look before; a first one, and one of
  * another thread, says nothing of the time. */
 void scale_look(struct scale *scale, struct scale_table *table, const struct scale_look *look);
+
+/* What the thread's own utilization has lately come to at most, 0..1024, as the host's kernel may
+ * remember it. */
+uint16_t scale_own1024(const struct scale *scale);
 
 /* Takes a report that came at now_usec. */
 void scale_report(struct scale *scale, const struct scale_report *report, uint64_t now_usec);

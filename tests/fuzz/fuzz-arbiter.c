@@ -352,7 +352,9 @@ static void step(struct input *input)
 		arbiter_grant(arbiter, domain->number, &domain->grant, now_usec);
 		break;
 	case 5:
-		arbiter_look_floor(arbiter, which % CPUS, (uint16_t)(take_u16(input) % 1025),
+		if (!domain->used)
+			break;
+		arbiter_look_floor(arbiter, domain->number, 0, which % CPUS, (uint16_t)(take_u16(input) % 1025),
 				   take_u8(input) * 20000U, take_u8(input) * 20000U, 3000000);
 		break;
 	case 6:

@@ -38,9 +38,9 @@ static void test_no_memory(_unused_ void **state)
  */
 static void test_nothing_is_left_behind(_unused_ void **state)
 {
-	size_t used = 0;
+	size_t used = 0, now;
 
-	for (unsigned round = 0; round < 20; round++) {
+	for (unsigned round = 0; round < 40; round++) {
 		arbiter_begin_anew(&plain);
 		for (unsigned i = 0; i < 40; i++) {
 			malloc_calls = 0;
@@ -55,7 +55,10 @@ static void test_nothing_is_left_behind(_unused_ void **state)
 		if (round == 10)
 			used = mallinfo2().uordblks;
 	}
-	assert_int_equal(mallinfo2().uordblks, used);
+	/* A chunk or two are what the allocator keeps; what is left behind is at least 32 bytes,
+	 * its smallest, in each round. */
+	now = mallinfo2().uordblks;
+	EXPECT(now < used + 29 * 32U, "%zu, then %zu", used, now);
 }
 
 /* What is said of CPUs that there aren't is neither kept nor written anywhere. */

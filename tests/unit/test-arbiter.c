@@ -402,12 +402,12 @@ static void test_headroom(_unused_ void **state)
 	assert_int_equal(arbiter_headroom1024(arbiter), 1024);
 	assert_int_equal(ask(a, 0, 400, 0), F(400));
 	for (unsigned i = 0; i < 3; i++)
-		assert_false(arbiter_look_floor(arbiter, 0, 400, 1200000, 600000, 3000000));
-	assert_false(arbiter_look_floor(arbiter, CPUMASK_CPUS, 400, 1200000, 600000, 3000000));
+		assert_false(arbiter_look_floor(arbiter, a, 0, 0, 400, 1200000, 600000, 3000000));
+	assert_false(arbiter_look_floor(arbiter, a, 0, CPUMASK_CPUS, 400, 1200000, 600000, 3000000));
 	assert_int_equal(arbiter_next(arbiter), ARBITER_NONE);
 	/* By the capacity of that CPU: 200 of 512. */
 	arbiter_set_capacity(arbiter, 1, 512);
-	assert_true(arbiter_look_floor(arbiter, 1, 200, 1200000, 600000, 3000000));
+	assert_true(arbiter_look_floor(arbiter, b, 0, 1, 200, 1200000, 600000, 3000000));
 	assert_int_equal(arbiter_headroom1024(arbiter), 1280);
 	assert_true(arbiter_next(arbiter) == a && arbiter_next(arbiter) == b);
 	assert_int_equal(floor_of(a, 0, 0), F(500));
@@ -433,8 +433,8 @@ static void test_capacity_bounds(_unused_ void **state)
 	assert_int_equal(ask(b, 0, 1000, 0), F(1024));
 	/* Of more than 1024 this would be another frequency's floor. */
 	for (unsigned i = 0; i < 3; i++)
-		assert_false(arbiter_look_floor(arbiter, 0, 400, 1200000, 600000, 3000000));
-	assert_true(arbiter_look_floor(arbiter, 0, 400, 1200000, 600000, 3000000));
+		assert_false(arbiter_look_floor(arbiter, a, 0, 0, 400, 1200000, 600000, 3000000));
+	assert_true(arbiter_look_floor(arbiter, a, 0, 0, 400, 1200000, 600000, 3000000));
 }
 
 int main(void)

@@ -60,7 +60,7 @@ static void test_looks(_unused_ void **state)
 		bool changed;
 
 		headroom_init(&headroom, 7, 0);
-		changed = headroom_look(&headroom, rows[i].floor, rows[i].capacity,
+		changed = headroom_look(&headroom, rows[i].floor, 0, rows[i].capacity,
 					rows[i].mhz * MHZ, rows[i].step * MHZ, rows[i].max * MHZ);
 		EXPECT(!changed, "row %zu", i);
 		EXPECT(headroom.plain == (rows[i].what == PLAIN) &&
@@ -71,7 +71,7 @@ static void test_looks(_unused_ void **state)
 
 static bool look(struct headroom *headroom, enum what what)
 {
-	return headroom_look(headroom, 400, 1024, what == PLAIN ? 1200 * MHZ : 1800 * MHZ,
+	return headroom_look(headroom, 400, 319, 1024, what == PLAIN ? 1200 * MHZ : 1800 * MHZ,
 			     what == PLAIN ? 600 * MHZ : 1200 * MHZ, 3000 * MHZ);
 }
 
@@ -92,6 +92,24 @@ static void test_raised(_unused_ void **state)
 	assert_int_equal(headroom.headroom1024, HEADROOM_WITH);
 }
 
+/* A thread of 320 runs at 1.25 x 320 by itself. */
+static void test_its_own_utilization(_unused_ void **state)
+{
+	struct headroom headroom;
+
+	headroom_init(&headroom, 7, 0);
+	for (unsigned i = 0; i < 1000; i++)
+		assert_false(headroom_look(&headroom, 400, 320, 1024, 1800 * MHZ, 1200 * MHZ,
+					   3000 * MHZ));
+	assert_int_equal(headroom.raised, 0);
+	headroom_init(&headroom, 6, 1);
+	for (unsigned i = 0; i < HEADROOM_LOOKS / 4 - 1; i++)
+		assert_false(headroom_look(&headroom, 400, 1024, 1024, 1200 * MHZ, 600 * MHZ,
+					   3000 * MHZ));
+	assert_true(headroom_look(&headroom, 400, 1024, 1024, 1200 * MHZ, 600 * MHZ, 3000 * MHZ));
+	assert_int_equal(headroom.headroom1024, HEADROOM_WITHOUT);
+}
+
 /* A few that are plain say that nothing is added: utilization can only drive it up. */
 static void test_plain(_unused_ void **state)
 {
@@ -108,6 +126,10 @@ static void test_plain(_unused_ void **state)
 	assert_int_equal(headroom.raised, 0);
 	for (unsigned i = 0; i < HEADROOM_LOOKS; i++)
 		assert_false(look(&headroom, PLAIN));
+	/* And for good. */
+	for (unsigned i = 0; i < 10 * HEADROOM_LOOKS; i++)
+		assert_false(look(&headroom, RAISED));
+	assert_int_equal(headroom.headroom1024, HEADROOM_WITHOUT);
 }
 
 /* One plain look among any number of the others, and it isn't said that the kernel adds. */
@@ -131,7 +153,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_by_version),     cmocka_unit_test(test_looks),
 		cmocka_unit_test(test_raised),	       cmocka_unit_test(test_plain),
-		cmocka_unit_test(test_one_plain_look),
+		cmocka_unit_test(test_one_plain_look), cmocka_unit_test(test_its_own_utilization),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -488,6 +488,26 @@ static void test_counts_work(_unused_ void **state)
 	assert_in_range(host(512), 766, 768);
 }
 
+/* The thread's own is what it ran, whoever ran in it: 1 of 2 for a half-life, then a half-life of
+ * sleep, in which the peak falls at half the speed. Another thread begins anew. */
+static void test_own(_unused_ void **state)
+{
+	report(512, 1024, 0, 0);
+	look(0, 0, 512);
+	assert_int_equal(scale_own1024(&scale), 0);
+	for (unsigned i = 1; i <= 64; i++)
+		look(HALF / 64, HALF / 64, 1024);
+	assert_in_range(scale_own1024(&scale), 500, 513);
+	scale_leave(&scale, 0);
+	scale_come(&scale, &table, 1000);
+	assert_in_range(scale_own1024(&scale), 500, 513);
+	look(HALF, 0, 1024);
+	assert_in_range(scale_own1024(&scale), 355, 364);
+	run = 0;
+	look(1, 1, 1024);
+	assert_int_equal(scale_own1024(&scale), 0);
+}
+
 /* Those that come bring what their size is worth, of those that stay the part is as delivered. */
 static void test_come_and_leave(_unused_ void **state)
 {
@@ -566,6 +586,7 @@ int main(void)
 		TEST(test_most),
 		TEST(test_most_to_the_point),
 		TEST(test_come_and_leave),
+		TEST(test_own),
 		TEST(test_guess_teaches_nothing),
 		TEST(test_guess_of_an_invariant_guest),
 		TEST(test_counts_work),
