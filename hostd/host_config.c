@@ -90,7 +90,7 @@ const struct config_key host_config_keys[] = {
 	HOST("claim_check", CONFIG_USEC, claim_check_usec, .fallback = "1s",
 	     .min = 100 * USEC_PER_MSEC, .max = 60 * USEC_PER_SEC, .may_be_off = true,
 	     .help = "how often what guests claim is held against what their threads ran"),
-	HOST("ceiling_slack", CONFIG_PERCENT, ceiling_slack1024, .fallback = "10%", .min = 0,
+	HOST("ceiling_slack", CONFIG_PERCENT, ceiling_slack1024, .fallback = "5%", .min = 0,
 	     .max = 1024, .help = "how far a ceiling stays above what native would run at"),
 };
 

@@ -31,7 +31,7 @@ static void test_defaults(_unused_ void **state)
 	assert_int_equal(config.goal, GOAL_BALANCED);
 	assert_int_equal(config.budget1024, 0);
 	assert_int_equal(config.claim_check_usec, 1000000);
-	assert_int_equal(config.ceiling_slack1024, 102);
+	assert_int_equal(config.ceiling_slack1024, 51);
 }
 
 static void test_values(_unused_ void **state)

@@ -24,7 +24,7 @@ KEYS = {
     "floor_hold": ("0ms", "50ms", "100ms", "200ms", "400ms"),
     "floor_half_life": ("12ms", "50ms", "200ms"),
     "floor_step": ("2.5%", "5%", "10%", "20%"),
-    "ceiling_slack": ("0%", "5%", "10%", "20%", "40%"),
+    "ceiling_slack": ("0%", "2.5%", "5%", "10%", "20%", "40%"),
     "write_interval": ("1ms", "4ms", "8ms", "16ms"),
     "lower_interval": ("4ms", "20ms", "40ms", "80ms"),
     "placement_dwell": ("100ms", "500ms", "2s"),
