@@ -61,7 +61,9 @@ void guestd_cpufreq_govern(struct guestd_model *model, uint64_t now_usec)
 
 bool guestd_cpufreq_init(struct guestd_model *model)
 {
-	if (!vm_config(model->world.vm)->invariant || model->config.policy.top_khz == 0 ||
+	const struct vm_config *vm = vm_config(model->world.vm);
+
+	if (!vm->invariant || vm->counts || model->config.policy.top_khz == 0 ||
 	    !model->config.guest.cpufreq)
 		return true;
 	model->speed_state = calloc(model->n_cpus, sizeof(*model->speed_state));

@@ -70,7 +70,7 @@ static int send_hello(struct guestd_model *model)
 			  1U << HELLO_BOOT_ID | 1U << HELLO_AGENT | 1U << HELLO_CPUFREQ,
 		.signal = guestd_signal(model),
 		.cpufreq = model->speed_state ? CPUFREQ_OURS : CPUFREQ_NONE,
-		.invariant = model->speed_state != NULL,
+		.invariant = model->speed_state || vm_config(model->world.vm)->counts,
 		.boot_id = {1},
 		.agent = "vmfreq-guestd in the simulator",
 	};

@@ -97,6 +97,7 @@ static void tell_arbiter(struct hostd_domain *domain, unsigned i, uint64_t now_u
 			.demand1024 = demand->util1024,
 			.applied1024 = domain->invariant ? demand->freq_scale : CAPACITY_SCALE,
 			.invariant = domain->invariant,
+			.counts_work = domain->invariant && !domain->follows,
 			.steal_usec = demand->news ? demand->last_steal_usec : 0,
 			.saturated = counts && demand->flags & VCPU_SATURATED,
 			.left = demand->news && demand->left && domain->signal == SIGNAL_EBPF,

@@ -95,6 +95,7 @@ static const struct text_key keys[] = {
 	{"count", TEXT_NUMBER, FIELD(count), 1, SCENARIO_VMS_MAX, NULL},
 	{"pins", TEXT_OWN, 0, 0, 0, read_pins},
 	{"invariant", TEXT_FLAG, FIELD(vm.vm.invariant), 0, 0, NULL},
+	{"counts", TEXT_FLAG, FIELD(vm.vm.counts), 0, 0, NULL},
 	{"halt-poll", TEXT_NSEC, FIELD(vm.vm.halt_poll_nsec), 0, 0, NULL},
 	{"exit", TEXT_NSEC, FIELD(vm.vm.exit_nsec), 0, 0, NULL},
 	{"agent", TEXT_OWN, 0, 0, 0, read_agent},
@@ -230,6 +231,8 @@ int scenario_vm_parse(const struct text_line *line, unsigned at, struct scenario
 	r = text_keys(line, at + 1, keys, ARRAY_SIZE(keys), &text, "vm");
 	if (r < 0)
 		return r;
+	if (text.vm.vm.counts && !text.vm.vm.invariant)
+		return text_wrong(line, "counts goes with invariant: write that, too");
 	if (scenario->n_vms + text.count > SCENARIO_VMS_MAX)
 		return text_wrong(line, "more than %u VMs", SCENARIO_VMS_MAX);
 	vms = reallocarray(scenario->vms, scenario->n_vms + text.count, sizeof(*vms));

@@ -259,6 +259,8 @@ struct vm *vm_new(struct queue *queue, struct machine *machine, const struct vm_
 		abort();
 	for (unsigned i = 0; i < config->n_vcpus; i++)
 		vcpu_init(vm, i);
+	if (config->counts)
+		vm_follow_scale(vm, true);
 	task_init(&vm->agent, vm->kernel, "guestd", UINT64_MAX, &agent_ops, vm);
 	vm->agent.weight = 3121; /* its unit says Nice=-5: sched_prio_to_weight[] */
 	return vm;

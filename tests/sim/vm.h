@@ -12,6 +12,7 @@ struct vm_config {
 				      * shrinks as kvm_vcpu_halt() does */
 	uint64_t exit_nsec;	     /* work that a wake-up, a timer or a tick costs the thread */
 	bool invariant;		     /* the guest's load tracking follows its cpufreq (arm64) */
+	bool counts;		     /* or rather counters of its own (AMU); with invariant alone */
 	struct kernel_config kernel; /* of the guest; n_cpus, capacity and invariant are set here */
 };
 

@@ -52,7 +52,7 @@ static const char everything[] =
 	"path delay 2ms jitter 10us stalls 1% 20ms cuts 1s\n"
 	"budget 150%\n"
 	"vm a vcpus 2 pins 0/1-2 agent liar 50% goal energy weight 7 floor-max 25% no-feedback "
-	"invariant\n"
+	"invariant counts\n"
 	"vm b count 3 vcpus 1 pins each:1-2 runs 1s..end silent 2s..4s halt-poll 100us\n"
 	"load x on a periodic tasks 3 work 4%..10% period 32ms..64ms vary 25% deadline none "
 	"neighbour\n"
@@ -93,7 +93,7 @@ static void check_vms(const struct scenario *s)
 	assert_int_equal(a->vm.n_vcpus, 2);
 	assert_int_equal(a->vm.pin[0], 1);
 	assert_int_equal(a->vm.pin[1], 6);
-	assert_true(a->vm.invariant);
+	assert_true(a->vm.invariant && a->vm.counts);
 	assert_int_equal(a->vm.halt_poll_nsec, 0);
 	assert_int_equal(a->agent.kind, AGENT_LIAR);
 	assert_int_equal(a->agent.lie_util1024, 512);
@@ -183,6 +183,7 @@ static void test_wrong_lines(_unused_ void **state)
 		{"vm b agent spy", "there is no agent 'spy'; take bpf, proc, none or liar SHARE"},
 		{"vm b agent liar", "a liar claims a share, such as liar 100%"},
 		{"vm b goal fun", "there is no goal 'fun'"},
+		{"vm b counts", "counts goes with invariant"},
 		{"vm b runs 2s", "isn't from when until when"},
 		{"vm b floor-max 120%", "floor-max can't be '120%'"},
 		{"load x on b hog", "there is no VM 'b'; its line must stand before this"},
