@@ -39,6 +39,7 @@ static void test_looks(_unused_ void **state)
 		{400, 1024, 1800, 1200, 3000, RAISED},
 		{400, 1024, 2400, 1800, 3000, NOTHING}, /* utilization drove it */
 		{400, 1024, 600, 0, 3000, NOTHING},
+		{400, 1024, 1200, 0, 3000, NOTHING},   /* what is below it isn't known */
 		{410, 1024, 1200, 600, 3000, NOTHING}, /* 1201.17 */
 		{300, 1024, 1200, 600, 3000, NOTHING}, /* 878.9 and 1098.6: both fit */
 		{200, 512, 1200, 600, 3000, PLAIN},    /* a CPU of half the capacity */
