@@ -40,11 +40,11 @@ bool headroom_look(struct headroom *headroom, uint16_t floor1024, uint16_t util1
 	uint64_t raised_khz = plain_khz + plain_khz / 4;
 	bool is_plain, is_raised;
 
-	if (raised_khz >= max_khz || step_khz == 0)
+	if (headroom->proved || raised_khz >= max_khz || step_khz == 0)
 		return false;
 	is_plain = is_step_for(plain_khz, khz, step_khz);
 	is_raised = is_step_for(raised_khz, khz, step_khz);
-	if (is_plain == is_raised || headroom->proved)
+	if (is_plain == is_raised)
 		return false;
 	/* schedutil gives it 1.25 x that, whatever the floor. */
 	if (is_raised && 5U * util1024 >= 4U * floor1024)

@@ -110,6 +110,7 @@ static void do_op(struct hostd_domain *domain, unsigned i, enum plan_op op,
 		task_set_uclamp(vcpu->thread, plan_clamps(want).floor1024,
 				plan_clamps(want).ceiling1024);
 		arbiter_wrote(domain->host->arbiter, domain->number, i, want->floor1024);
+		vcpu->owed = true;
 	} else {
 		vcpu->set_allowed = want->placed ? want->cpus.word[0] : vcpu->found_allowed;
 		task_set_allowed(vcpu->thread, vcpu->set_allowed);
@@ -135,7 +136,6 @@ uint64_t hostd_write(struct hostd_domain *domain, unsigned i, const struct plan_
 			do_op(domain, i, order[k], want);
 			plan_done(&vcpu->have, want, order[k], now_usec);
 			nudge(domain, i, stood);
-			vcpu->owed |= order[k] == PLAN_SET_CLAMPS || order[k] == PLAN_CLEAR_CLAMPS;
 		}
 	if (ops != PLAN_NOTHING)
 		note_floors(domain->host);

@@ -419,6 +419,18 @@ static void test_rises_first(void **state)
 	assert_true(falls->have.written_usec > rises->have.written_usec);
 }
 
+/* How often it wakes in this time. */
+static uint64_t count_wakes(struct fixture *f, uint64_t usec)
+{
+	uint64_t before = 0, after = 0;
+
+	sd_event_get_iteration(f->event, &before);
+	for (uint64_t until = now() + usec, at = now(); at < until; at = now())
+		assert_true(sd_event_run(f->event, until - at) >= 0);
+	sd_event_get_iteration(f->event, &after);
+	return after - before;
+}
+
 static void put_thread(struct fixture *f, unsigned i, char state)
 {
 	const struct vcpu_thread *thread = &domain_of(f, 0)->vcpus[i].thread;
@@ -445,8 +457,7 @@ static void test_feedback_in_steps(void **state)
 	assert_int_equal(domain->vcpus[1].told.freq_max_khz, 3000000);
 	sequence = domain->feedback_sequence;
 	test_write(f->root, file, "1500000\n");
-	for (uint64_t until = now() + 100 * USEC_PER_MSEC; now() < until;)
-		assert_true(sd_event_run(f->event, 10000) >= 0);
+	count_wakes(f, 100 * USEC_PER_MSEC);
 	assert_int_equal(domain->feedback_sequence, sequence);
 	test_write(f->root, file, "2100000\n");
 	WAIT_FOR(f, domain->feedback_sequence != sequence);
@@ -456,8 +467,7 @@ static void test_feedback_in_steps(void **state)
 		put_thread(f, i, 'S');
 	sequence = domain->feedback_sequence;
 	test_write(f->root, file, "600000\n");
-	for (uint64_t until = now() + 100 * USEC_PER_MSEC; now() < until;)
-		assert_true(sd_event_run(f->event, 10000) >= 0);
+	count_wakes(f, 100 * USEC_PER_MSEC);
 	assert_int_equal(domain->feedback_sequence, sequence);
 }
 
@@ -478,8 +488,7 @@ static void test_feedback_is_owed(void **state)
 	put_thread(f, 1, 'S');
 	test_write(f->root, file, "3000000\n");
 	send_report(f, 0, 500, 60000);
-	for (uint64_t until = now() + 50 * USEC_PER_MSEC; now() < until;)
-		assert_true(sd_event_run(f->event, 10000) >= 0);
+	count_wakes(f, 50 * USEC_PER_MSEC);
 	assert_true(domain->vcpus[1].owed);
 	assert_int_equal(domain->vcpus[1].told.freq_khz, 1875000);
 	put_thread(f, 1, 'R');
@@ -490,24 +499,10 @@ static void test_feedback_is_owed(void **state)
 	send_report(f, 0, 900, 60000);
 	WAIT_FOR(f, domain->vcpus[1].owed);
 	/* the one that the write brought, and no more */
-	for (uint64_t until = now() + 20 * USEC_PER_MSEC; now() < until;)
-		assert_true(sd_event_run(f->event, 10000) >= 0);
+	count_wakes(f, 20 * USEC_PER_MSEC);
 	put_thread(f, 1, 'R');
-	for (uint64_t until = now() + 50 * USEC_PER_MSEC; now() < until;)
-		assert_true(sd_event_run(f->event, 10000) >= 0);
+	count_wakes(f, 50 * USEC_PER_MSEC);
 	assert_true(domain->vcpus[1].owed);
-}
-
-/* How often it wakes in this time. */
-static uint64_t count_wakes(struct fixture *f, uint64_t usec)
-{
-	uint64_t before = 0, after = 0;
-
-	sd_event_get_iteration(f->event, &before);
-	for (uint64_t until = now() + usec, at = now(); at < until; at = now())
-		assert_true(sd_event_run(f->event, until - at) >= 0);
-	sd_event_get_iteration(f->event, &after);
-	return after - before;
 }
 
 static void remove_file(const struct fixture *f, const char *path)
